@@ -1,0 +1,1 @@
+"""The city: where things are, what happened, what it means. Looks at no other room."""

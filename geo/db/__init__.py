@@ -1,0 +1,1 @@
+"""The database: the one schema, the private cluster, sessions, roles and migrations."""

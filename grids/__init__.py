@@ -1,0 +1,1 @@
+"""Grid plans: units, partitions, measures, search, drafts and their approval."""
