@@ -1,1 +1,1 @@
-"""The web and the command line: HTTP, OGC, Open311, jobs, roles. Looks down on every other room."""
+"""The web and the command line."""

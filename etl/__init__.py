@@ -1,1 +1,1 @@
-"""Loading: files of many kinds become boundaries, cases, facilities and networks, or named rejects."""
+"""Files become rows: read, clean, load; every row is stored or rejected with a reason."""

@@ -1,1 +1,1 @@
-"""The city: where things are, what happened, what it means. Looks at no other room."""
+"""The city: where things are, what happened there, and what it means."""

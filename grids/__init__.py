@@ -1,1 +1,1 @@
-"""Grid plans: units, partitions, measures, search, drafts and their approval."""
+"""Units, partitions and plans: how ground is divided and looked after."""

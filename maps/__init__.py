@@ -1,1 +1,1 @@
-"""Maps: classes and legends, styles, self-contained pages, reports, and the web application."""
+"""What people see: legends, styles, self-contained maps and the web application."""

@@ -1,1 +1,1 @@
-"""The database: the one schema, the private cluster, sessions, roles and migrations."""
+"""The database: one schema (`tables`), one way in (`session`), one private cluster (`cluster`)."""
