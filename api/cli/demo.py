@@ -1,0 +1,3 @@
+"""`wangge demo`: everything at once, with the sample city."""
+
+from __future__ import annotations

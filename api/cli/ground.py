@@ -1,0 +1,3 @@
+"""`wangge units` and `wangge plan`."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""`wangge load boundaries`."""
+
+from __future__ import annotations

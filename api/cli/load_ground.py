@@ -1,0 +1,3 @@
+"""`wangge load network`, `weights` and `plan`."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""`wangge export`."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""`wangge heatmap`."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""`wangge map`."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""`wangge sample`."""
+
+from __future__ import annotations

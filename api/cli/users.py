@@ -1,0 +1,3 @@
+"""`wangge user`."""
+
+from __future__ import annotations

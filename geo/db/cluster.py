@@ -1,0 +1,462 @@
+"""The private PostgreSQL cluster: a database that belongs to one data folder and to nobody else.
+
+It listens on a unix socket only, so it needs no port and no password: whoever may enter the socket's
+folder (mode 0700) may speak. PostgreSQL refuses to run as root; root therefore runs it as `postgres`, the
+user that comes with the distribution's package, through `subprocess` with the group list cleared.
+
+Starting is safe to repeat and to race: a file lock serialises starters, a `postmaster.pid` left by a power
+cut or `kill -9` is recognised as stale, and a dying predecessor is given time to leave its shared memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from geo.db import roles
+from geo.errors import Unavailable
+from geo.settings import SOCKET_NAME, Settings
+
+SUPERUSER = "postgres"
+DATABASE = "wangge"
+START_TIMEOUT_S = 60
+APT_LINE = "apt-get install --no-install-recommends postgresql-postgis"
+
+
+class ClusterError(Unavailable):
+    """The private database could not be started or stopped."""
+
+    default_code = "database-cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `wangge db status` prints."""
+
+    running: bool
+    initialised: bool
+    pid: int | None
+    cluster_dir: Path
+    socket_dir: Path
+    version: str | None
+
+
+def binaries() -> Path:
+    """The folder with `initdb` and `pg_ctl`: the highest version the distribution has installed.
+
+    Debian and Ubuntu keep them off the PATH, in `/usr/lib/postgresql/<major>/bin`.
+    """
+    found = [p.parent for p in Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")]
+    if found:
+        return max(found, key=lambda folder: int(re.sub(r"\D", "", folder.parent.name) or 0))
+    on_path = shutil.which("pg_ctl")
+    if on_path:
+        return Path(on_path).resolve().parent
+    raise ClusterError(
+        "本机没有 PostgreSQL（/usr/lib/postgresql）。",
+        "PostgreSQL was not found under /usr/lib/postgresql.",
+        do_zh=f"请运行 {APT_LINE}，或设置 WANGGE_DATABASE_URL。",
+        do_en=f"Run {APT_LINE}, or set WANGGE_DATABASE_URL.",
+    )
+
+
+def ensure(settings: Settings) -> None:
+    """Afterwards a database answers and has its roles and extensions. Costs a few ms when it already did."""
+    if settings.database_url is None:
+        start(settings)
+    else:
+        with psycopg.connect(settings.database_url, autocommit=True, connect_timeout=5) as connection:
+            roles.prepare(connection)
+
+
+def start(settings: Settings) -> bool:
+    """Starts the cluster, creating it the first time. Returns False when it already ran."""
+    with _locked(settings):
+        if _answers(settings):
+            return False
+        _initialise(settings)
+        _write_config(settings)
+        _clear_stale(settings)
+        _run_pg_ctl(settings, "start", "-w", "-t", str(START_TIMEOUT_S), "-l", str(_log(settings)), "-s")
+        _create_database(settings)
+    return True
+
+
+def start_attached(settings: Settings) -> subprocess.Popen[bytes] | None:
+    """Like `start`, but as a child that shuts down cleanly when the caller dies, even by `kill -9`.
+
+    Returns the postmaster's process, or None when the cluster was already running.
+    """
+    with _locked(settings):
+        if _answers(settings):
+            return None
+        _initialise(settings)
+        _write_config(settings)
+        _clear_stale(settings)
+        with _log(settings).open("ab") as log:
+            child = subprocess.Popen(
+                [str(binaries() / "postgres"), "-D", str(settings.cluster_dir)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C on the terminal is ours to handle, in order
+                preexec_fn=_stop_with_parent(os.getpid()),
+                **_as_server_user(),
+            )
+        _await_ready(settings, child)
+        _create_database(settings)
+    return child
+
+
+def stop(settings: Settings) -> bool:
+    """Stops the cluster, ending open sessions. Returns False when it was not running."""
+    with _locked(settings):
+        if not (settings.cluster_dir / "postmaster.pid").exists() or not _members(settings):
+            return False
+        _run_pg_ctl(settings, "stop", "-w", "-t", str(START_TIMEOUT_S), "-m", "fast", "-s")
+    return True
+
+
+def status(settings: Settings) -> Status:
+    """Whether the cluster runs, without touching it."""
+    version = settings.cluster_dir / "PG_VERSION"
+    running = _answers(settings)
+    return Status(
+        running=running,
+        initialised=version.exists(),
+        pid=_postmaster_pid(settings) if running else None,
+        cluster_dir=settings.cluster_dir,
+        socket_dir=settings.socket_dir,
+        version=version.read_text().strip() if version.exists() else None,
+    )
+
+
+def dsn(settings: Settings, user: str, database: str = DATABASE) -> str:
+    """The libpq connection string of the private cluster for one role."""
+    return psycopg.conninfo.make_conninfo(
+        host=str(settings.socket_dir), user=user, dbname=database, connect_timeout=5
+    )
+
+
+# -- the steps of a start ------------------------------------------------------------------------------
+
+
+def _initialise(settings: Settings) -> None:
+    _make_folders(settings)
+    if (settings.cluster_dir / "PG_VERSION").exists():
+        _check_version(settings)
+        return
+    if settings.cluster_dir.exists() and any(settings.cluster_dir.iterdir()):
+        shutil.rmtree(settings.cluster_dir)  # an initdb that was killed half way holds nothing worth keeping
+    command = [str(binaries() / "initdb"), "-D", str(settings.cluster_dir), "-U", SUPERUSER]
+    command += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"]
+    if not settings.fsync:
+        command.append("--no-sync")
+    _make_folders(settings)
+    _run(command, "initdb")
+    with (settings.cluster_dir / "postgresql.conf").open("a") as config:
+        config.write("\ninclude_if_exists = 'wangge.conf'\n")
+
+
+def _make_folders(settings: Settings) -> None:
+    settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for folder in (settings.cluster_dir, settings.socket_dir):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        user = _server_user()
+        info = folder.lstat()
+        if info.st_uid == os.geteuid() != user.pw_uid:
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        elif info.st_uid != user.pw_uid:
+            raise ClusterError(
+                f"{folder} 属于用户 {info.st_uid}，而不是 {user.pw_name}。",
+                f"{folder} belongs to user {info.st_uid}, not to {user.pw_name}.",
+                do_zh="请用 --data DIR 选择别的文件夹。",
+                do_en="Choose another folder with --data DIR.",
+            )
+        folder.chmod(0o700)
+    _check_reachable(settings)
+
+
+def _check_reachable(settings: Settings) -> None:
+    """Root's server user must be able to walk down to the data folder."""
+    if os.geteuid() != 0:
+        return
+    walk = subprocess.run(
+        ["test", "-x", str(settings.cluster_dir)], capture_output=True, check=False, **_as_server_user()
+    )
+    if walk.returncode != 0:
+        raise ClusterError(
+            f"用户 postgres 无法进入 {settings.home}。",
+            f"The user postgres cannot enter {settings.home}.",
+            do_zh="请选择别的文件夹，例如 --data /var/lib/wangge。",
+            do_en="Choose another folder, for example --data /var/lib/wangge.",
+        )
+
+
+def _check_version(settings: Settings) -> None:
+    wanted = (settings.cluster_dir / "PG_VERSION").read_text().strip()
+    have = binaries().parent.name
+    if have.isdecimal() and have != wanted and not Path(f"/usr/lib/postgresql/{wanted}/bin").is_dir():
+        raise ClusterError(
+            f"{settings.cluster_dir} 由 PostgreSQL {wanted} 建立，本机为 {have}。",
+            f"{settings.cluster_dir} was made by PostgreSQL {wanted}; this machine has {have}.",
+            do_zh=f"请安装 postgresql-{wanted}-postgis-3；在其上运行 wangge db backup FILE，"
+            "再在新文件夹运行 wangge db restore FILE。",
+            do_en=f"Install postgresql-{wanted}-postgis-3; with it run `wangge db backup FILE`, "
+            "then `wangge db restore FILE` in a new folder.",
+        )
+
+
+def _binaries_for(settings: Settings) -> Path:
+    """The binaries of the version that made the data, when they are still installed."""
+    version = settings.cluster_dir / "PG_VERSION"
+    if version.exists():
+        same = Path(f"/usr/lib/postgresql/{version.read_text().strip()}/bin")
+        if (same / "pg_ctl").exists():
+            return same
+    return binaries()
+
+
+def _write_config(settings: Settings) -> None:
+    """Writes `wangge.conf` anew at every start, fitted to the machine it starts on."""
+    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    values: dict[str, str] = {
+        "listen_addresses": "''",
+        "unix_socket_directories": f"'{settings.socket_dir}'",
+        "unix_socket_permissions": "0700",
+        "max_connections": "100",
+        "shared_buffers": f"{max(64, min(2048, memory_mb // 8))}MB",
+        "effective_cache_size": f"{max(256, memory_mb // 2)}MB",
+        "work_mem": "32MB",
+        "maintenance_work_mem": f"{max(64, min(512, memory_mb // 16))}MB",
+        # nobody replicates from a private cluster: bulk loads into new tables then need no WAL
+        "wal_level": "minimal",
+        "max_wal_senders": "0",
+        "wal_compression": "on",
+        "max_wal_size": "4GB",
+        "checkpoint_timeout": "15min",
+        "random_page_cost": "1.1",
+        "jit": "off",  # compiling costs more than our short queries take
+        "client_connection_check_interval": "2s",  # a client that died frees its query
+        "timezone": "'UTC'",
+        "log_timezone": "'UTC'",
+        "logging_collector": "on",
+        "log_directory": "'log'",
+        "log_filename": "'postgresql-%a.log'",
+        "log_truncate_on_rotation": "on",
+        "log_rotation_age": "1d",
+        "log_rotation_size": "0",
+    }
+    if not settings.fsync:
+        values |= {
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "autovacuum": "off",
+            "shared_buffers": "128MB",
+            "logging_collector": "off",
+        }
+    text = "# written by wangge at every start; put your own settings into postgresql.auto.conf\n"
+    text += "".join(f"{name} = {value}\n" for name, value in values.items())
+    target = settings.cluster_dir / "wangge.conf"
+    target.write_text(text)
+    _give_to_server_user(target)
+    log = _log(settings)
+    log.touch()
+    _give_to_server_user(log)
+
+
+def _clear_stale(settings: Settings) -> None:
+    """Removes a `postmaster.pid` whose cluster is gone, waiting for its last processes to leave."""
+    pid_file = settings.cluster_dir / "postmaster.pid"
+    deadline = time.monotonic() + 30
+    while pid_file.exists() and _members(settings):
+        pid = _postmaster_pid(settings)
+        if pid in _members(settings) and _answers(settings, wait_s=1):
+            return
+        if time.monotonic() > deadline:
+            raise ClusterError(
+                f"进程 {sorted(_members(settings))} 仍占用 {settings.cluster_dir}。",
+                f"Processes {sorted(_members(settings))} still hold {settings.cluster_dir}.",
+                do_zh="请稍后再试，或结束这些进程。",
+                do_en="Try again in a moment, or end them.",
+            )
+        time.sleep(0.1)
+    pid_file.unlink(missing_ok=True)
+
+
+def _create_database(settings: Settings) -> None:
+    with psycopg.connect(dsn(settings, SUPERUSER, "postgres"), autocommit=True) as connection:
+        roles.create_roles(connection)
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+        if known is None:
+            connection.execute(f"CREATE DATABASE {DATABASE} OWNER {roles.OWNER}")
+    with psycopg.connect(dsn(settings, SUPERUSER), autocommit=True) as connection:
+        roles.create_extensions(connection)
+
+
+def _await_ready(settings: Settings, child: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            tail = _log_tail(settings)
+            raise ClusterError(f"PostgreSQL 未能启动：\n{tail}", f"PostgreSQL did not start:\n{tail}")
+        if _answers(settings):
+            return
+        time.sleep(0.05)
+    child.send_signal(signal.SIGQUIT)
+    tail = _log_tail(settings)
+    raise ClusterError(
+        f"PostgreSQL 在 {START_TIMEOUT_S} 秒内没有应答：\n{tail}",
+        f"PostgreSQL did not answer within {START_TIMEOUT_S} s:\n{tail}",
+    )
+
+
+# -- looking and running -------------------------------------------------------------------------------
+
+
+def _answers(settings: Settings, wait_s: float = 0) -> bool:
+    if not (settings.socket_dir / SOCKET_NAME).exists():
+        return False
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            with psycopg.connect(dsn(settings, SUPERUSER, "postgres")) as connection:
+                connection.execute("SELECT 1")
+            return True
+        except psycopg.OperationalError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+
+
+def _postmaster_pid(settings: Settings) -> int | None:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int((settings.cluster_dir / "postmaster.pid").read_text().splitlines()[0])
+    return None
+
+
+def _members(settings: Settings) -> set[int]:
+    """The processes of this cluster: PostgreSQL's processes stand in the data directory."""
+    members = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if (entry / "cwd").readlink() == settings.cluster_dir.resolve():
+                    members.add(int(entry.name))
+    return members - {os.getpid()}
+
+
+def _run_pg_ctl(settings: Settings, action: str, *options: str) -> None:
+    command = [str(_binaries_for(settings) / "pg_ctl"), action, "-D", str(settings.cluster_dir), *options]
+    _run(command, f"pg_ctl {action}", settings)
+
+
+def _run(command: list[str], name: str, settings: Settings | None = None) -> None:
+    # a server started here must not hold our pipes open: its output goes to its own log
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE if name == "initdb" else subprocess.DEVNULL,
+        check=False,
+        **_as_server_user(),
+    )
+    if done.returncode != 0:
+        detail = done.stderr.decode(errors="replace") if done.stderr else ""
+        if settings is not None:
+            detail = _log_tail(settings)
+        code = done.returncode
+        raise ClusterError(
+            f"{name} 失败（退出码 {code}）：\n{detail}".rstrip(),
+            f"{name} failed (exit {code}):\n{detail}".rstrip(),
+        )
+
+
+def _log(settings: Settings) -> Path:
+    return settings.cluster_dir / "server.log"
+
+
+def _log_tail(settings: Settings, lines: int = 12) -> str:
+    with contextlib.suppress(OSError):
+        return "\n".join(_log(settings).read_text(errors="replace").splitlines()[-lines:])
+    return ""
+
+
+def _server_user() -> pwd.struct_passwd:
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid())
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        raise ClusterError(
+            "没有用户 postgres。",
+            "There is no user postgres.",
+            do_zh=f"请运行 {APT_LINE}。",
+            do_en=f"Run {APT_LINE}.",
+        ) from None
+
+
+def _as_server_user() -> dict[str, Any]:
+    """Keyword arguments of `subprocess` that make a child the server's user, in a folder it may enter."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+    environment["LC_ALL"] = "C.UTF-8"
+    if os.geteuid() != 0:
+        return {"cwd": "/", "env": environment}
+    user = _server_user()
+    environment["HOME"] = user.pw_dir
+    return {
+        "cwd": "/",
+        "env": environment,
+        "user": user.pw_uid,
+        "group": user.pw_gid,
+        "extra_groups": [],
+    }
+
+
+def _give_to_server_user(path: Path) -> None:
+    if os.geteuid() == 0:
+        user = _server_user()
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def _stop_with_parent(parent: int) -> Any:
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def arrange() -> None:
+        libc.prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG; SIGINT is PostgreSQL's fast shutdown
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return arrange
+
+
+@contextlib.contextmanager
+def _locked(settings: Settings) -> Iterator[None]:
+    try:
+        settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        handle = (settings.home / "cluster.lock").open("a")
+    except OSError as problem:
+        raise ClusterError(
+            f"无法写入 {settings.home}（{problem.strerror}）。",
+            f"{settings.home} cannot be written ({problem.strerror}).",
+            do_zh="请用 --data DIR 选择别的文件夹。",
+            do_en="Choose another folder with --data DIR.",
+        ) from problem
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,192 @@
+"""What every test may ask for: a real PostGIS, a fresh database, the real test data, a browser.
+
+One throwaway cluster per test run, shared by the pytest-xdist workers; one migrated template database; every test
+that asks for `settings` or `db` gets its own copy of it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy.orm import Session
+
+from geo.db import cluster, migrations, roles
+from geo.db import session as sessions
+from geo.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "wangge-test-"
+TEMPLATE = "wangge_template"
+NO_SHARED = "the real test data is not on this machine (WANGGE_TEST_DATA, default ../shared)"
+
+
+# -- options and skips -----------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--strict-skips", action="store_true", help="a skip is a failure (used by CI)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the controller, or the only process
+        sweep()
+        home = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        home.chmod(0o755)
+        os.environ["WANGGE_TEST_CLUSTER"] = str(home)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        remove(Path(os.environ.pop("WANGGE_TEST_CLUSTER")))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--strict-skips"):
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if NO_SHARED not in reason or os.environ.get("CI"):
+            report.outcome = "failed"
+            report.longrepr = f"skipped under --strict: {reason}"
+
+
+def sweep() -> None:
+    """Removes what a killed test run left behind: its name holds the process that owned it."""
+    for home in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        owner = home.name.removeprefix(PREFIX).split("-")[0]
+        if owner.isdecimal() and not Path(f"/proc/{owner}").exists():
+            remove(home)
+
+
+def remove(home: Path) -> None:
+    if (home / "pg").exists():
+        cluster.stop(test_settings(home))
+    shutil.rmtree(home, ignore_errors=True)
+
+
+# -- the database ------------------------------------------------------------------------------------------
+
+
+def test_settings(home: Path) -> Settings:
+    return Settings(home=home, fsync=False)
+
+
+test_settings.__test__ = False  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def test_cluster() -> Settings:
+    """The throwaway cluster of this run, with the migrated template."""
+    settings = test_settings(Path(os.environ["WANGGE_TEST_CLUSTER"]))
+    with (settings.home / "template.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cluster.start(settings)
+        with superuser(settings) as connection:
+            made = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone()
+        if not made:
+            migrations.upgrade(settings)
+            sessions.forget(settings)
+            with superuser(settings) as connection:
+                connection.execute(f"ALTER DATABASE {cluster.DATABASE} RENAME TO {TEMPLATE}")
+    return settings
+
+
+@contextmanager
+def superuser(settings: Settings) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(cluster.dsn(settings, cluster.SUPERUSER, "postgres"), autocommit=True) as connection:
+        yield connection
+
+
+@contextmanager
+def fresh_database(base: Settings) -> Iterator[Settings]:
+    """A database of its own, copied from the template, with a data folder of its own."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    home = Path(tempfile.mkdtemp(prefix="data-", dir=base.home))
+    home.chmod(0o755)
+    with superuser(base) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+                sql.Identifier(name), sql.Identifier(TEMPLATE), sql.Identifier(roles.OWNER)
+            )
+        )
+    url = f"postgresql://{roles.OWNER}@/{name}?host={base.socket_dir}"
+    settings = Settings(home=home, database_url=url)
+    try:
+        yield settings
+    finally:
+        sessions.forget(settings)
+        with superuser(base) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def settings(test_cluster: Settings) -> Iterator[Settings]:
+    """Settings of a fresh, migrated, empty database and an empty data folder, for one test."""
+    with fresh_database(test_cluster) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+def module_settings(test_cluster: Settings) -> Iterator[Settings]:
+    """The same, shared by the tests of one module."""
+    with fresh_database(test_cluster) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def db(settings: Settings) -> Iterator[Session]:
+    """An open session of the owner on the database of `settings`; what is not committed is rolled back."""
+    with Session(sessions.engine(settings, "owner"), expire_on_commit=False) as opened:
+        yield opened
+        opened.rollback()
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables that make a `wangge` child process work on the database of `settings`."""
+    return {**os.environ, **settings.to_environment(), "WANGGE_LANG": "en"}
+
+
+# -- what a machine may lack ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real test data (it holds `data/`, `corpus/` …); skips when it is absent."""
+    folder = Path(os.environ.get("WANGGE_TEST_DATA") or ROOT.parent / "shared")
+    if not (folder / "data").is_dir():
+        pytest.skip(NO_SHARED)
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium or Chrome for browser tests; skips when there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        path = shutil.which(name)
+        if path and subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0:
+            return path
+    pytest.skip("no Chromium on this machine (apt-get install chromium fonts-noto-cjk)")
+
+
+@pytest.fixture(scope="session")
+def ogrinfo() -> str:
+    """The path of GDAL's `ogrinfo`; skips when there is none."""
+    path = shutil.which("ogrinfo")
+    if path is None:
+        pytest.skip("no ogrinfo on this machine (apt-get install gdal-bin)")
+    return path
