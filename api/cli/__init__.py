@@ -18,19 +18,22 @@ from api.cli import edge, output
 from api.cli.groups import top
 from geo.errors import WanggeError
 
-MODULES = (
-    "operate",
-    "demo",
-    "load",
-    "load_cases",
-    "load_ground",
-    "ground",
-    "look_heatmap",
-    "look_export",
-    "look_map",
-    "sample",
-    "users",
-)
+MODULES = {  # which commands a module of this package adds
+    "operate": ("up", "serve", "warm"),
+    "doctor": ("doctor",),
+    "database": ("db",),
+    "profile": ("city",),
+    "demo": ("demo",),
+    "load": ("load",),
+    "load_cases": ("load", "runs"),
+    "load_ground": ("load",),
+    "ground": ("units", "plan"),
+    "look_heatmap": ("heatmap",),
+    "look_export": ("export",),
+    "look_map": ("map",),
+    "sample": ("sample",),
+    "users": ("user",),
+}
 GLOBAL_OPTIONS = ("--data", "--lang")
 
 app = top
@@ -49,9 +52,8 @@ def begin(
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; never shows a traceback unless `WANGGE_DEBUG` is set."""
-    for name in MODULES:
-        import_module(f"api.cli.{name}")
     arguments = globals_first(sys.argv[1:] if argv is None else argv)
+    include(arguments)
     try:
         top(args=arguments, prog_name="wangge")
     except SystemExit as end:
@@ -77,6 +79,14 @@ def main(argv: list[str] | None = None) -> int:
         )
         return 1
     return 0
+
+
+def include(arguments: list[str]) -> None:
+    """Imports the modules behind the command that was asked for; all of them when that is not clear (help)."""
+    words = {word for word in arguments if not word.startswith("-")}
+    asked = [name for name, commands in MODULES.items() if words & set(commands)]
+    for name in asked if asked and not {"--help", "-h"} & set(arguments[:1]) else MODULES:
+        import_module(f"api.cli.{name}")
 
 
 def globals_first(arguments: list[str]) -> list[str]:

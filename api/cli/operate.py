@@ -1,43 +1,57 @@
-"""`wangge up`, `serve`, `doctor`, `db` and `city`: running the service and looking after it."""
+"""`wangge up`, `wangge serve` and `wangge warm`: running the service."""
 
 from __future__ import annotations
 
+import importlib
+from typing import Annotated
+
+import typer
+
 from api.cli import edge, output
-from api.cli.groups import db
-from api.cli.output import AsJson
-from geo.db import cluster, migrations
+from api.cli.groups import top
+
+Host = Annotated[str | None, typer.Option("--host", help="监听地址 / address to listen on")]
+Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="端口 / port; 0 = any free one")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, max=64, help="工作进程数 / worker processes")
+]
 
 
-@db.command("start")
-def db_start() -> None:
-    """启动数据库并迁移 / Start the private cluster and migrate."""
-    edge.database()
-    output.say("数据库已就绪。", "The database is ready.")
+@top.command("up")
+def up(host: Host = None, port: Port = None, workers: Workers = None) -> None:
+    """启动数据库、迁移、服务 / Database, migrations and service; Ctrl-C stops it all."""
+    run(database=True, host=host, port=port, workers=workers)
 
 
-@db.command("stop")
-def db_stop() -> None:
-    """停止私有数据库 / Stop the private cluster."""
-    if cluster.stop(edge.settings()):
-        output.say("数据库已停止。", "The database has stopped.")
-    else:
-        output.say("数据库本来就没有运行。", "The database was not running.")
+@top.command("serve")
+def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None:
+    """仅启动服务 / The service alone; the database is left running."""
+    run(database=False, host=host, port=port, workers=workers)
 
 
-@db.command("status")
-def db_status(as_json: AsJson = False) -> None:
-    """数据库状态 / Whether the database runs."""
-    output.result(cluster.status(edge.settings()), as_json)
+@top.command("warm", hidden=True)
+def warm() -> None:
+    """编译计算内核 / Compile the numeric kernels now, so that nobody waits later."""
+    for name in ("geo.placement", "geo.columns", "geo.analysis.counts", "grids.partition"):
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError:
+            continue
+        if hasattr(module, "warm"):
+            module.warm()
 
 
-@db.command("migrate")
-def db_migrate() -> None:
-    """迁移数据库结构 / Bring the schema up to date."""
-    settings = edge.settings()
-    cluster.ensure(settings)
-    changed = migrations.upgrade(settings)
-    head = migrations.head()
-    if changed:
-        output.say(f"结构已迁移到 {head}。", f"The schema is now at {head}.")
-    else:
-        output.say(f"结构已是最新（{head}）。", f"The schema is up to date ({head}).")
+def run(*, database: bool, host: str | None, port: int | None, workers: int | None) -> None:
+    """Serves until it is told to stop."""
+    from api.cli.supervise import Supervisor
+
+    settings = edge.settings().with_(host=host, port=port, workers=workers)
+    with Supervisor(settings, database=database) as running:
+        running.serve()
+        if not running.stopping:
+            output.tell(running.url)
+            output.say(
+                f"服务已就绪：{running.url}（Ctrl-C 停止）",
+                f"The service is ready: {running.url} (Ctrl-C stops it)",
+            )
+        running.watch()

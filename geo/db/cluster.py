@@ -43,6 +43,12 @@ class ClusterError(Unavailable):
     default_code = "database-cluster"
 
 
+class Unreachable(Unavailable):
+    """A server of one's own does not answer."""
+
+    default_code = "database-unreachable"
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """What `wangge db status` prints."""
@@ -78,9 +84,19 @@ def ensure(settings: Settings) -> None:
     """Afterwards a database answers and has its roles and extensions. Costs a few ms when it already did."""
     if settings.database_url is None:
         start(settings)
-    else:
-        with psycopg.connect(settings.database_url, autocommit=True, connect_timeout=5) as connection:
-            roles.prepare(connection)
+        return
+    try:
+        connection = psycopg.connect(settings.database_url, autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError as problem:
+        reason = str(problem).strip().splitlines()[0]
+        raise Unreachable(
+            f"无法连接 WANGGE_DATABASE_URL 指定的数据库：{reason}。",
+            f"The database of WANGGE_DATABASE_URL does not answer: {reason}.",
+            do_zh="请检查地址，并确认服务器在运行。",
+            do_en="Check the address and that the server runs.",
+        ) from problem
+    with connection:
+        roles.prepare(connection)
 
 
 def start(settings: Settings) -> bool:

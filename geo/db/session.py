@@ -27,7 +27,7 @@ POOL_WAIT_S = 2
 
 def connect(settings: Settings, role: Role = "owner", *, autocommit: bool = False) -> psycopg.Connection:
     """A raw psycopg connection: for COPY, LISTEN and server-side cursors. The caller closes and commits it."""
-    connection = psycopg.connect(_conninfo(settings, role), autocommit=autocommit)
+    connection = psycopg.connect(conninfo(settings, role), autocommit=autocommit)
     if settings.database_url is not None:
         _act_as(connection, role)
     return connection
@@ -40,7 +40,7 @@ def engine(settings: Settings, role: Role = "owner") -> Engine:
     A connection is checked before it is lent, so a restarted server is noticed and not reported; who waits longer
     than two seconds for a free one gets `sqlalchemy.exc.TimeoutError`.
     """
-    made = create_engine(
+    return create_engine(
         "postgresql+psycopg://",
         creator=lambda: connect(settings, role),
         pool_pre_ping=True,
@@ -48,7 +48,6 @@ def engine(settings: Settings, role: Role = "owner") -> Engine:
         pool_size=8,
         max_overflow=4,
     )
-    return made
 
 
 @contextmanager
@@ -74,13 +73,14 @@ def forget(settings: Settings) -> None:
         engine(settings, role).dispose()  # type: ignore[arg-type]
 
 
-def _conninfo(settings: Settings, role: Role) -> str:
+def conninfo(settings: Settings, role: Role) -> str:
+    """The libpq connection string of one role, for PostgreSQL's own programs."""
     if settings.database_url is not None:
-        return psycopg.conninfo.make_conninfo(
+        return psycopg.conninfo.makeconninfo(
             settings.database_url, connect_timeout=5, application_name=f"wangge {role}"
         )
     user = roles.OWNER if role == "owner" else roles.APP
-    return psycopg.conninfo.make_conninfo(cluster.dsn(settings, user), application_name=f"wangge {role}")
+    return psycopg.conninfo.makeconninfo(cluster.dsn(settings, user), application_name=f"wangge {role}")
 
 
 def _act_as(connection: psycopg.Connection, role: Role) -> None:

@@ -68,7 +68,12 @@ def sound(column: str, name: str = "geometry") -> CheckConstraint:
     """
     box = " AND ".join(
         f"ST_{side}({column}) {op} {bound}"
-        for side, op, bound in (("XMin", ">=", -180), ("XMax", "<=", 180), ("YMin", ">=", -90), ("YMax", "<=", 90))
+        for side, op, bound in (
+            ("XMin", ">=", -180),
+            ("XMax", "<=", 180),
+            ("YMin", ">=", -90),
+            ("YMax", "<=", 90),
+        )
     )
     return CheckConstraint(f"NOT ST_IsEmpty({column}) AND {box} AND ST_IsValid({column})", name=name)
 
@@ -118,7 +123,8 @@ class LoadRun(Base):
     __tablename__ = "load_run"
     __table_args__ = (
         CheckConstraint(
-            "rows_in = rows_added + rows_updated + rows_unchanged + rows_duplicate + rows_rejected", name="row_law"
+            "rows_in = rows_added + rows_updated + rows_unchanged + rows_duplicate + rows_rejected",
+            name="row_law",
         ),
     )
 
@@ -128,7 +134,9 @@ class LoadRun(Base):
     file_name: Mapped[str]
     content_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     options: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    layout: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # field -> column that was chosen
+    layout: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'::jsonb")
+    )  # field -> column that was chosen
     crs: Mapped[str | None]  # declared or chosen: EPSG:n, gcj02, bd09
     encoding: Mapped[str | None]
     rows_in: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
@@ -139,9 +147,15 @@ class LoadRun(Base):
     rows_rejected: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     rows_unplaced: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     rejects_by_code: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    warnings: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))  # [{code, count, rows[], zh, en}]
-    personal_columns: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # name -> values dropped
-    report: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # evidence, repairs, overlaps, gaps
+    warnings: Mapped[list[Any]] = mapped_column(
+        server_default=text("'[]'::jsonb")
+    )  # [{code, count, rows[], zh, en}]
+    personal_columns: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'::jsonb")
+    )  # name -> values dropped
+    report: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'::jsonb")
+    )  # evidence, repairs, overlaps, gaps
     started_at: Mapped[dt.datetime]
     finished_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
@@ -153,7 +167,9 @@ class Reject(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     load_run_id: Mapped[int] = mapped_column(ForeignKey("load_run.id", ondelete="CASCADE"), index=True)
-    row: Mapped[int] = mapped_column(BigInteger)  # physical line in a text file, feature number (from 1) elsewhere
+    row: Mapped[int] = mapped_column(
+        BigInteger
+    )  # physical line in a text file, feature number (from 1) elsewhere
     column: Mapped[str | None]
     value: Mapped[str | None] = mapped_column(String(80))
     code: Mapped[str]
@@ -232,8 +248,12 @@ class Way(Base):
     class_: Mapped[str] = mapped_column("class")
     kind: Mapped[str | None]  # the source's own word: primary, residential, river, tram …
     name: Mapped[str | None]
-    barrier: Mapped[bool] = mapped_column(server_default=text("false"))  # rail, water, main road: cuts units and walking
-    geom: Mapped[Any] = mapped_column(Geometry("GEOMETRY", 4326, spatial_index=False))  # LineString or (water) Polygon
+    barrier: Mapped[bool] = mapped_column(
+        server_default=text("false")
+    )  # rail, water, main road: cuts units and walking
+    geom: Mapped[Any] = mapped_column(
+        Geometry("GEOMETRY", 4326, spatial_index=False)
+    )  # LineString or (water) Polygon
 
 
 class Unit(Base):
@@ -253,7 +273,9 @@ class Unit(Base):
     load_run_id: Mapped[int | None] = mapped_column(ForeignKey("load_run.id"))
     during: Mapped[Range[dt.date]] = mapped_column(server_default=text("'(,)'::daterange"))
     geom: Mapped[Any] = mapped_column(Geometry("MULTIPOLYGON", 4326, spatial_index=False))
-    point: Mapped[Any] = mapped_column(Geometry("POINT", 4326, spatial_index=False))  # a point inside, for labels
+    point: Mapped[Any] = mapped_column(
+        Geometry("POINT", 4326, spatial_index=False)
+    )  # a point inside, for labels
     area_m2: Mapped[float] = mapped_column(Double)
     perimeter_m: Mapped[float] = mapped_column(Double)
     built_up: Mapped[bool] = mapped_column(server_default=text("true"))
@@ -306,7 +328,11 @@ class Plan(Base):
         CheckConstraint("(state = 'approved') = (during IS NOT NULL)", name="dated"),
         CheckConstraint("during IS NULL OR (NOT isempty(during) AND NOT lower_inf(during))", name="during"),
         ExcludeConstraint(
-            ("city_id", "="), ("during", "&&"), using="gist", where=text("state = 'approved'"), name="ex_plan_city_during"
+            ("city_id", "="),
+            ("during", "&&"),
+            using="gist",
+            where=text("state = 'approved'"),
+            name="ex_plan_city_during",
         ),
     )
 
@@ -320,7 +346,9 @@ class Plan(Base):
     origin: Mapped[str] = mapped_column(server_default="proposed")  # proposed, imported, copied
     based_on_id: Mapped[int | None] = mapped_column(ForeignKey("plan.id"))
     load_run_id: Mapped[int | None] = mapped_column(ForeignKey("load_run.id"))
-    settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # how it was proposed
+    settings: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'::jsonb")
+    )  # how it was proposed
     score: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     author: Mapped[str] = mapped_column(server_default="operator")
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
@@ -376,7 +404,9 @@ class Category(Base):
     """大类 (parent null) or 小类 of a catalogue, dated; `minutes` is the usual handling time of one case."""
 
     __tablename__ = "category"
-    __table_args__ = (UniqueConstraint("catalogue_id", "parent_id", "code", postgresql_nulls_not_distinct=True),)
+    __table_args__ = (
+        UniqueConstraint("catalogue_id", "parent_id", "code", postgresql_nulls_not_distinct=True),
+    )
 
     id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
     catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id"))
@@ -432,12 +462,16 @@ class Case(Base):
     origin: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     urgency: Mapped[int | None] = mapped_column(SmallInteger)
     satisfied: Mapped[bool | None]
-    flags: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))  # 1 closed_at dropped, 2 time moved over a DST gap
+    flags: Mapped[int] = mapped_column(
+        SmallInteger, server_default=text("0")
+    )  # 1 closed_at dropped, 2 time moved over a DST gap
     responsible_body: Mapped[str | None]
     repeat_of: Mapped[str | None]
     description: Mapped[str | None]
     attributes: Mapped[dict[str, Any] | None]
-    row_hash: Mapped[bytes] = mapped_column(LargeBinary)  # 16 bytes over the cleaned row: equal means unchanged
+    row_hash: Mapped[bytes] = mapped_column(
+        LargeBinary
+    )  # 16 bytes over the cleaned row: equal means unchanged
     geom: Mapped[Any | None] = mapped_column(Geometry("POINT", 4326, spatial_index=False))
     unit_id: Mapped[int | None] = mapped_column(Integer)  # set by attribution; units are never deleted
     load_run_id: Mapped[int] = mapped_column(ForeignKey("load_run.id"))
@@ -464,7 +498,9 @@ class Facility(Base):
     capacity: Mapped[float | None] = mapped_column(Double)
     row_hash: Mapped[bytes] = mapped_column(LargeBinary)
     geom: Mapped[Any | None] = mapped_column(Geometry("GEOMETRY", 4326, spatial_index=False))  # as delivered
-    point: Mapped[Any | None] = mapped_column(Geometry("POINT", 4326, spatial_index=False))  # inside geom; null = unplaced
+    point: Mapped[Any | None] = mapped_column(
+        Geometry("POINT", 4326, spatial_index=False)
+    )  # inside geom; null = unplaced
     unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
     attributes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
 
@@ -492,13 +528,29 @@ class Token(Base):
 
     id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id", ondelete="CASCADE"))
-    parent_id: Mapped[int | None] = mapped_column(ForeignKey("token.id", ondelete="CASCADE"))  # the token a session came from
+    parent_id: Mapped[int | None] = mapped_column(
+        ForeignKey("token.id", ondelete="CASCADE")
+    )  # the token a session came from
     sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     session: Mapped[bool] = mapped_column(server_default=text("false"))
     label: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[dt.datetime]
     revoked_at: Mapped[dt.datetime | None]
+
+
+class Attempt(Base):
+    """How often something (a sign-in) was tried under one key in one window: a limit that all workers share.
+
+    The key is a digest, never an address; rows live for minutes.
+    """
+
+    __tablename__ = "attempt"
+    __table_args__ = {"prefixes": ["UNLOGGED"]}
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    window_start: Mapped[dt.datetime] = mapped_column(primary_key=True)
+    n: Mapped[int]
 
 
 class Audit(Base):

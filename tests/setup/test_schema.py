@@ -5,7 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from geoalchemy2 import alembic_helpers
 from sqlalchemy import CheckConstraint, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
@@ -81,3 +83,18 @@ def test_the_app_role_is_stopped_when_it_takes_too_long(settings: Settings) -> N
         assert connection.execute("SHOW lock_timeout").fetchone() == ("2s",)
         with pytest.raises(psycopg.errors.QueryCanceled):
             connection.execute("SET LOCAL statement_timeout = '50ms'; SELECT pg_sleep(5)")
+
+
+def test_the_migrations_form_one_line_and_head_is_its_end() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations.VERSIONS.parent))
+    scripts = ScriptDirectory.from_config(config)
+    assert [migrations.head()] == scripts.get_heads()
+
+
+def test_a_newer_schema_is_left_alone(settings: Settings) -> None:
+    with connect(settings) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    with pytest.raises(migrations.SchemaTooNew, match="9999"):
+        migrations.upgrade(settings)

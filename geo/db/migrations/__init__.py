@@ -8,46 +8,65 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-
 from geo.db import roles
-from geo.db.session import engine
+from geo.db.session import connect, engine
+from geo.errors import Unavailable
 from geo.settings import Settings
 
 LOCK_KEY = 7_261_001  # advisory lock: one migrator at a time
+VERSIONS = Path(__file__).parent / "versions"
+
+
+class SchemaTooNew(Unavailable):
+    """The database was migrated by a newer Wangge than this one."""
+
+    default_code = "schema-too-new"
 
 
 def head() -> str:
-    """The revision this code needs."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    assert revision is not None
-    return revision
+    """The revision this code needs: migrations are named `0001_…`, `0002_…` and follow one another.
+
+    >>> head() >= "0001"
+    True
+    """
+    return max(path.name.split("_")[0] for path in VERSIONS.glob("[0-9]*_*.py"))
 
 
 def current(settings: Settings) -> str | None:
     """The revision the database stands at; None for an empty database."""
-    with engine(settings, "owner").connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+    with connect(settings, "owner") as connection:
+        known = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
+        if known is None or known[0] is None:
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return None if row is None else str(row[0])
 
 
 def upgrade(settings: Settings) -> bool:
     """Brings the schema to `head()`. Returns False when it already was there."""
-    if current(settings) == head():
+    found, wanted = current(settings), head()
+    if found == wanted:
         return False
+    if found is not None and found > wanted:
+        raise SchemaTooNew(
+            f"数据库结构为 {found}，本程序只认识到 {wanted}。",
+            f"The schema is at {found}; this program knows up to {wanted}.",
+            do_zh="请使用较新的 Wangge。",
+            do_en="Use the newer Wangge.",
+        )
+    _run(settings)
+    return True
+
+
+def _run(settings: Settings) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     with engine(settings, "owner").begin() as connection:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
-        config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         for statement in roles.grants():
             connection.exec_driver_sql(statement)
-    return True
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    return config

