@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent
 IGNORED = {"node_modules", "dist", ".vite", "coverage", "test-results"}
 
 
-class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
+class CustomBuildHook(BuildHookInterface):  # type: ignore[misc,type-arg,unused-ignore]
     """The hook that hatchling calls."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -70,17 +70,17 @@ def raw(opened: Session) -> psycopg.Connection[Any]:
 def forget(settings: Settings) -> None:
     """Closes every pooled connection of this process, e.g. before the server stops."""
     for role in ("owner", "app"):
-        engine(settings, role).dispose()  # type: ignore[arg-type]
+        engine(settings, role).dispose()
 
 
 def conninfo(settings: Settings, role: Role) -> str:
     """The libpq connection string of one role, for PostgreSQL's own programs."""
     if settings.database_url is not None:
-        return psycopg.conninfo.makeconninfo(
+        return psycopg.conninfo.make_conninfo(
             settings.database_url, connect_timeout=5, application_name=f"wangge {role}"
         )
     user = roles.OWNER if role == "owner" else roles.APP
-    return psycopg.conninfo.makeconninfo(cluster.dsn(settings, user), application_name=f"wangge {role}")
+    return psycopg.conninfo.make_conninfo(cluster.dsn(settings, user), application_name=f"wangge {role}")
 
 
 def _act_as(connection: psycopg.Connection, role: Role) -> None:
