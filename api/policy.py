@@ -1,0 +1,148 @@
+"""Who may ask what: the one table of routes and principals. What is not in it does not exist (404).
+
+Every request passes `api.guard`, which looks here first; the application refuses to start when it has a route that is
+not in the table, or the table a row without a route. `python -m api.policy` prints the table for the documentation.
+
+>>> match("/api/cases/7").rules["GET"].who == STAFF
+True
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+PRINCIPALS = ("anonymous", "admin")
+EVERYONE = frozenset(PRINCIPALS)
+STAFF = frozenset({"admin"})
+
+JSON = "application/json"
+GEOJSON = "application/geo+json"
+ARROW = "application/vnd.apache.arrow.stream"
+MVT = "application/vnd.mapbox-vector-tile"
+HTML = "text/html"
+TEXT = "text/plain"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row: method and path, who may, which media types are offered, how large a body may be.
+
+    `identity` false: the caller's token is not even looked at (health, static files), so a wrong one does no harm.
+    """
+
+    method: str
+    path: str
+    who: frozenset[str]
+    offers: tuple[str, ...]
+    zh: str
+    en: str
+    identity: bool = True
+    body_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Found:
+    """The rows of one path, by method, and what stood in its braces."""
+
+    rules: Mapping[str, Rule]
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+_HEAT = (JSON, ARROW, GEOJSON)
+
+TABLE: tuple[Rule, ...] = (
+    Rule("GET", "/healthz", EVERYONE, (JSON,), "服务存活", "the process is alive", identity=False),
+    Rule("GET", "/readyz", EVERYONE, (JSON,), "能否应答", "it can answer", identity=False),
+    Rule("GET", "/metrics", EVERYONE, (TEXT,), "运行指标（不含城市数据）", "operating figures, no city data", False),
+    Rule("GET", "/api/docs", EVERYONE, (HTML,), "接口说明", "this interface, explained"),
+    Rule("GET", "/api/docs.css", EVERYONE, ("text/css",), "说明页样式", "its style sheet", identity=False),
+    Rule("GET", "/api/openapi.json", EVERYONE, (JSON,), "OpenAPI", "OpenAPI"),
+    Rule("GET", "/api/session", EVERYONE, (JSON,), "当前身份", "who I am"),
+    Rule("POST", "/api/session", EVERYONE, (JSON,), "以令牌登录", "token for a cookie", body_bytes=4096),
+    Rule("DELETE", "/api/session", EVERYONE, (JSON,), "退出", "sign out"),
+    Rule("GET", "/api/city", EVERYONE, (JSON,), "城市概况", "the city in brief"),
+    Rule("GET", "/api/zones", EVERYONE, (JSON,), "网格或区域列表", "grids or areas"),
+    Rule("GET", "/api/heatmap/grids", EVERYONE, _HEAT, "按网格的热力", "heat by grid (k ≥ 5 for the public)"),
+    Rule("GET", "/api/heatmap/boundaries", EVERYONE, _HEAT, "按行政区域的热力", "heat by area (k ≥ 5)"),
+    Rule("GET", "/api/heatmap/hexagons", EVERYONE, _HEAT, "按六边形的热力", "heat by H3 cell (k ≥ 5)"),
+    Rule("GET", "/api/heatmap/facilities", EVERYONE, _HEAT, "设施分布", "facilities by grid or hexagon"),
+    Rule("GET", "/api/series", EVERYONE, (JSON,), "时间序列", "counts over time (k ≥ 5)"),
+    Rule("GET", "/api/categories", EVERYONE, (JSON,), "类别计数", "counts by category (k ≥ 5)"),
+    Rule("GET", "/api/plans", EVERYONE, (JSON,), "方案（公众只见已批准）", "plans (the public: approved only)"),
+    Rule("GET", "/api/plans/{plan}", EVERYONE, (JSON,), "一个方案", "one plan"),
+    Rule("GET", "/api/cases", STAFF, (JSON, GEOJSON), "案件列表", "cases, points and masked text"),
+    Rule("GET", "/api/cases/{id}", STAFF, (JSON, GEOJSON), "一个案件", "one case"),
+    Rule("GET", "/api/runs", STAFF, (JSON,), "加载记录", "load runs"),
+    Rule("GET", "/api/runs/{id}", STAFF, (JSON,), "一次加载及其拒收行", "one load run and its rejects"),
+    Rule("GET", "/tiles/cases", STAFF, (JSON,), "案件瓦片说明", "TileJSON of cases"),
+    Rule("GET", "/tiles/cases/{z}/{x}/{y}.mvt", STAFF, (MVT,), "案件瓦片", "tiles of cases"),
+    Rule("GET", "/tiles/plans/{plan}/grids", EVERYONE, (JSON,), "方案瓦片说明", "TileJSON of one plan"),
+    Rule("GET", "/tiles/plans/{plan}/grids/{z}/{x}/{y}.mvt", EVERYONE, (MVT,), "方案网格瓦片", "tiles of one plan"),
+    Rule("GET", "/tiles/{layer}", EVERYONE, (JSON,), "瓦片说明", "TileJSON of a layer"),
+    Rule("GET", "/tiles/{layer}/{z}/{x}/{y}.mvt", EVERYONE, (MVT,), "矢量瓦片", "vector tiles"),
+    Rule("GET", "/", EVERYONE, (HTML,), "网页", "the web application", identity=False),
+    Rule("GET", "/{file:path}", EVERYONE, ("*/*",), "网页文件", "its files", identity=False),
+)
+
+
+def match(path: str) -> Found | None:
+    """The rows for a path, the most particular template first; None when there is none.
+
+    >>> match("/tiles/grids/3/4/5.mvt").params["z"]
+    '3'
+    """
+    fixed, patterns = _compiled()
+    rules = fixed.get(path)
+    if rules is not None:
+        return Found(rules)
+    for pattern, rules in patterns:
+        hit = pattern.fullmatch(path)
+        if hit:
+            return Found(rules, hit.groupdict())
+    return None
+
+
+def markdown() -> str:
+    """The table for `docs/`, one line a row."""
+    lines = ["| method | path | anonymous | admin | 内容 | what |", "|---|---|---|---|---|---|"]
+    for rule in TABLE:
+        marks = " | ".join("✓" if who in rule.who else "—" for who in PRINCIPALS)
+        lines.append(f"| {rule.method} | `{rule.path}` | {marks} | {rule.zh} | {rule.en} |")
+    return "\n".join(lines) + "\n"
+
+
+def mismatch(routes: set[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    """(routes without a row, rows without a route); both empty when the table is complete."""
+    rows = {(rule.method, rule.path) for rule in TABLE}
+    return ([f"{m} {p}" for m, p in sorted(routes - rows)], [f"{m} {p}" for m, p in sorted(rows - routes)])
+
+
+@lru_cache(maxsize=1)
+def _compiled() -> tuple[dict[str, dict[str, Rule]], list[tuple[re.Pattern[str], dict[str, Rule]]]]:
+    by_path: dict[str, dict[str, Rule]] = {}
+    for rule in TABLE:
+        by_path.setdefault(rule.path, {})[rule.method] = rule
+    fixed = {path: rules for path, rules in by_path.items() if "{" not in path}
+    patterns = [(_pattern(path), rules) for path, rules in by_path.items() if "{" in path]
+    return fixed, patterns
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = re.split(r"(\{[a-z]+(?::path)?\})", path)
+    made = ""
+    for part in parts:
+        if part.endswith(":path}"):
+            made += f"(?P<{part[1:-6]}>.+)"
+        elif part.startswith("{"):
+            made += f"(?P<{part[1:-1]}>[^/]+)"
+        else:
+            made += re.escape(part)
+    return re.compile(made, re.DOTALL)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())
