@@ -280,7 +280,6 @@ def _write_config(settings: Settings) -> None:
     if not settings.fsync:
         values |= {
             "fsync": "off",
-            "synchronous_commit": "off",
             "full_page_writes": "off",
             "autovacuum": "off",
             "shared_buffers": "128MB",
@@ -297,7 +296,7 @@ def _write_config(settings: Settings) -> None:
 
 
 def _clear_stale(settings: Settings) -> None:
-    """Removes a `postmaster.pid` whose cluster is gone, waiting for its last processes to leave."""
+    """Removes the locks of a cluster that is gone, waiting for its last processes to leave."""
     pid_file = settings.cluster_dir / "postmaster.pid"
     deadline = time.monotonic() + 30
     while pid_file.exists() and _members(settings):
@@ -312,7 +311,9 @@ def _clear_stale(settings: Settings) -> None:
                 do_en="Try again in a moment, or end them.",
             )
         time.sleep(0.1)
-    pid_file.unlink(missing_ok=True)
+    # the dead one's number may live on, as a zombie that a container's init never collects or as a stranger
+    for left in (pid_file, settings.socket_dir / f"{SOCKET_NAME}.lock", settings.socket_dir / SOCKET_NAME):
+        left.unlink(missing_ok=True)
 
 
 def _create_database(settings: Settings) -> None:
