@@ -48,7 +48,7 @@ def run(*, database: bool, host: str | None, port: int | None, workers: int | No
     settings = edge.settings().with_(host=host, port=port, workers=workers)
     with Supervisor(settings, database=database) as running:
         running.serve()
-        if not running.stopping:
+        if not running.asked_to_stop():
             output.tell(running.url)
             output.say(
                 f"服务已就绪：{running.url}（Ctrl-C 停止）",

@@ -123,6 +123,10 @@ class Supervisor:
         if self._lock is not None:
             self._lock.close()
 
+    def asked_to_stop(self) -> bool:
+        """Whether a signal to stop has arrived."""
+        return self.stopping
+
     @property
     def url(self) -> str:
         """Where the service answers."""
@@ -279,7 +283,7 @@ def answers(url: str, path: str = "/healthz", timeout_s: float = 2.0) -> bool:
         return False
 
 
-def die_with_parent(number: signal.Signals) -> Callable[[], None]:
+def die_with_parent(number: int) -> Callable[[], None]:
     """A `preexec_fn`: the kernel sends the child this signal when its parent is gone."""
     libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
 
