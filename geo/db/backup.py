@@ -90,7 +90,7 @@ def _contents(source: Path) -> list[str]:
     if not source.is_file():
         raise RefusedFile(f"没有文件 {source}。", f"There is no file {source}.", code="file-missing")
     done = subprocess.run(
-        [_program("pg_restore"), "-l", str(source)], capture_output=True, text=True, check=False
+        [str(cluster.program("pg_restore")), "-l", str(source)], capture_output=True, text=True, check=False
     )
     if done.returncode != 0 or " alembic_version " not in done.stdout:
         raise RefusedFile(
@@ -127,14 +127,10 @@ def _raise_versions(settings: Settings) -> str:
     return f"UPDATE public.data_version SET version = greatest(version, {highest}) + 1, changed_at = now();\n"  # noqa: S608
 
 
-def _program(name: str) -> str:
-    return str(cluster.binaries() / name)
-
-
 def _run(name: str, *arguments: str) -> None:
     environment = {**os.environ, "PGOPTIONS": "-c statement_timeout=0", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
-        [_program(name), *arguments], capture_output=True, text=True, check=False, env=environment
+        [str(cluster.program(name)), *arguments], capture_output=True, text=True, check=False, env=environment
     )
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[0]

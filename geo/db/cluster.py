@@ -61,20 +61,20 @@ class Status:
     version: str | None
 
 
-def binaries() -> Path:
-    """The folder with `initdb` and `pg_ctl`: the highest version the distribution has installed.
+def program(name: str) -> Path:
+    """One of PostgreSQL's programs, such as `pg_ctl` or `pg_dump`, of the highest version installed.
 
     Debian and Ubuntu keep them off the PATH, in `/usr/lib/postgresql/<major>/bin`.
     """
-    found = [p.parent for p in Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")]
+    found = list(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     if found:
-        return max(found, key=lambda folder: int(re.sub(r"\D", "", folder.parent.name) or 0))
-    on_path = shutil.which("pg_ctl")
+        return max(found, key=lambda path: int(re.sub(r"\D", "", path.parent.parent.name) or 0))
+    on_path = shutil.which(name)
     if on_path:
-        return Path(on_path).resolve().parent
+        return Path(on_path).resolve()
     raise ClusterError(
-        "本机没有 PostgreSQL（/usr/lib/postgresql）。",
-        "PostgreSQL was not found under /usr/lib/postgresql.",
+        f"本机没有 PostgreSQL 的 {name}（/usr/lib/postgresql）。",
+        f"PostgreSQL's {name} was not found under /usr/lib/postgresql.",
         do_zh=f"请运行 {APT_LINE}，或设置 WANGGE_DATABASE_URL。",
         do_en=f"Run {APT_LINE}, or set WANGGE_DATABASE_URL.",
     )
@@ -125,7 +125,7 @@ def start_attached(settings: Settings) -> subprocess.Popen[bytes] | None:
         _clear_stale(settings)
         with _log(settings).open("ab") as log:
             child = subprocess.Popen(
-                [str(binaries() / "postgres"), "-D", str(settings.cluster_dir)],
+                [str(_program_for(settings, "postgres")), "-D", str(settings.cluster_dir)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -178,7 +178,7 @@ def _initialise(settings: Settings) -> None:
         return
     if settings.cluster_dir.exists() and any(settings.cluster_dir.iterdir()):
         shutil.rmtree(settings.cluster_dir)  # an initdb that was killed half way holds nothing worth keeping
-    command = [str(binaries() / "initdb"), "-D", str(settings.cluster_dir), "-U", SUPERUSER]
+    command = [str(program("initdb")), "-D", str(settings.cluster_dir), "-U", SUPERUSER]
     command += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"]
     if not settings.fsync:
         command.append("--no-sync")
@@ -225,7 +225,7 @@ def _check_reachable(settings: Settings) -> None:
 
 def _check_version(settings: Settings) -> None:
     wanted = (settings.cluster_dir / "PG_VERSION").read_text().strip()
-    have = binaries().parent.name
+    have = program("pg_ctl").parent.parent.name
     if have.isdecimal() and have != wanted and not Path(f"/usr/lib/postgresql/{wanted}/bin").is_dir():
         raise ClusterError(
             f"{settings.cluster_dir} 由 PostgreSQL {wanted} 建立，本机为 {have}。",
@@ -237,14 +237,14 @@ def _check_version(settings: Settings) -> None:
         )
 
 
-def _binaries_for(settings: Settings) -> Path:
-    """The binaries of the version that made the data, when they are still installed."""
+def _program_for(settings: Settings, name: str) -> Path:
+    """The program of the version that made the data, when it is still installed."""
     version = settings.cluster_dir / "PG_VERSION"
     if version.exists():
-        same = Path(f"/usr/lib/postgresql/{version.read_text().strip()}/bin")
-        if (same / "pg_ctl").exists():
+        same = Path(f"/usr/lib/postgresql/{version.read_text().strip()}/bin/{name}")
+        if same.exists():
             return same
-    return binaries()
+    return program(name)
 
 
 def _write_config(settings: Settings) -> None:
@@ -379,7 +379,7 @@ def _members(settings: Settings) -> set[int]:
 
 
 def _run_pg_ctl(settings: Settings, action: str, *options: str) -> None:
-    command = [str(_binaries_for(settings) / "pg_ctl"), action, "-D", str(settings.cluster_dir), *options]
+    command = [str(_program_for(settings, "pg_ctl")), action, "-D", str(settings.cluster_dir), *options]
     _run(command, f"pg_ctl {action}", settings)
 
 

