@@ -21,7 +21,14 @@ from geo.errors import WanggeError
 
 NOT_STORED = "no-store"
 VARY = "Accept, Accept-Encoding, Accept-Language, Authorization, Cookie"
-COMPRESSIBLE = ("application/json", "application/geo+json", policy.MVT, "text/", "application/javascript", "image/svg")
+COMPRESSIBLE = (
+    "application/json",
+    "application/geo+json",
+    policy.MVT,
+    "text/",
+    "application/javascript",
+    "image/svg",
+)
 COMPRESS_FROM_BYTES = 1024
 GZIP_LEVEL = 4
 

@@ -57,7 +57,15 @@ _HEAT = (JSON, ARROW, GEOJSON)
 TABLE: tuple[Rule, ...] = (
     Rule("GET", "/healthz", EVERYONE, (JSON,), "服务存活", "the process is alive", identity=False),
     Rule("GET", "/readyz", EVERYONE, (JSON,), "能否应答", "it can answer", identity=False),
-    Rule("GET", "/metrics", EVERYONE, (TEXT,), "运行指标（不含城市数据）", "operating figures, no city data", False),
+    Rule(
+        "GET",
+        "/metrics",
+        EVERYONE,
+        (TEXT,),
+        "运行指标（不含城市数据）",
+        "operating figures, no city data",
+        False,
+    ),
     Rule("GET", "/api/docs", EVERYONE, (HTML,), "接口说明", "this interface, explained"),
     Rule("GET", "/api/docs.css", EVERYONE, ("text/css",), "说明页样式", "its style sheet", identity=False),
     Rule("GET", "/api/openapi.json", EVERYONE, (JSON,), "OpenAPI", "OpenAPI"),
@@ -72,7 +80,9 @@ TABLE: tuple[Rule, ...] = (
     Rule("GET", "/api/heatmap/facilities", EVERYONE, _HEAT, "设施分布", "facilities by grid or hexagon"),
     Rule("GET", "/api/series", EVERYONE, (JSON,), "时间序列", "counts over time (k ≥ 5)"),
     Rule("GET", "/api/categories", EVERYONE, (JSON,), "类别计数", "counts by category (k ≥ 5)"),
-    Rule("GET", "/api/plans", EVERYONE, (JSON,), "方案（公众只见已批准）", "plans (the public: approved only)"),
+    Rule(
+        "GET", "/api/plans", EVERYONE, (JSON,), "方案（公众只见已批准）", "plans (the public: approved only)"
+    ),
     Rule("GET", "/api/plans/{plan}", EVERYONE, (JSON,), "一个方案", "one plan"),
     Rule("GET", "/api/cases", STAFF, (JSON, GEOJSON), "案件列表", "cases, points and masked text"),
     Rule("GET", "/api/cases/{id}", STAFF, (JSON, GEOJSON), "一个案件", "one case"),
@@ -81,7 +91,14 @@ TABLE: tuple[Rule, ...] = (
     Rule("GET", "/tiles/cases", STAFF, (JSON,), "案件瓦片说明", "TileJSON of cases"),
     Rule("GET", "/tiles/cases/{z}/{x}/{y}.mvt", STAFF, (MVT,), "案件瓦片", "tiles of cases"),
     Rule("GET", "/tiles/plans/{plan}/grids", EVERYONE, (JSON,), "方案瓦片说明", "TileJSON of one plan"),
-    Rule("GET", "/tiles/plans/{plan}/grids/{z}/{x}/{y}.mvt", EVERYONE, (MVT,), "方案网格瓦片", "tiles of one plan"),
+    Rule(
+        "GET",
+        "/tiles/plans/{plan}/grids/{z}/{x}/{y}.mvt",
+        EVERYONE,
+        (MVT,),
+        "方案网格瓦片",
+        "tiles of one plan",
+    ),
     Rule("GET", "/tiles/{layer}", EVERYONE, (JSON,), "瓦片说明", "TileJSON of a layer"),
     Rule("GET", "/tiles/{layer}/{z}/{x}/{y}.mvt", EVERYONE, (MVT,), "矢量瓦片", "vector tiles"),
     Rule("GET", "/", EVERYONE, (HTML,), "网页", "the web application", identity=False),

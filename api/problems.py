@@ -166,7 +166,10 @@ def from_validation(errors: Sequence[Any]) -> WanggeError:
     if "zh" in context and "en" in context:
         zh, en = str(context["zh"]), str(context["en"])
     else:
-        zh, en = (text.format_map(_Known(context)) for text in MESSAGES.get(first["type"], ("无效。", "is not valid.")))
+        zh, en = (
+            text.format_map(_Known(context))
+            for text in MESSAGES.get(first["type"], ("无效。", "is not valid."))
+        )
     return RefusedArgument(f"参数 {_short(field)}：{zh}", f"Parameter {_short(field)}: {en}", field=field)
 
 
@@ -198,7 +201,10 @@ def _server_fault(problem: WanggeError, lang: Lang) -> str:
     if problem.code == "too-slow":
         zh, en = "查询时间过长，请缩小范围。", "The query took too long; ask for less."
     elif problem.code == "ui-not-built":
-        zh, en = "网页界面尚未构建，请运行 ./run demo。", "The web application is not built; run `./run demo`."
+        zh, en = (
+            "网页界面尚未构建，请运行 ./run demo。",
+            "The web application is not built; run `./run demo`.",
+        )
     else:
         zh, en = "数据库暂时没有应答，请稍后再试。", "The database does not answer right now; try again soon."
     return zh if lang == "zh" else en
@@ -209,7 +215,9 @@ def _from_http(error: HTTPException) -> WanggeError:
     if status == 404:
         return NotFound("这里没有内容。", "There is nothing here.")
     if status == 405:
-        return RequestProblem(405, "method-not-allowed", "此处不支持该方法。", "This method is not allowed here.")
+        return RequestProblem(
+            405, "method-not-allowed", "此处不支持该方法。", "This method is not allowed here."
+        )
     if status >= 500:
         return Broken("服务器出错。", "The server failed.")
     return RequestProblem(status, "request-malformed", "请求无法读取。", "The request cannot be read.")

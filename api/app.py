@@ -1,0 +1,108 @@
+"""The service: FastAPI routes for people-paced work, plain ASGI for tiles and heat, one door for all of them.
+
+    uvicorn api.app:from_environment --factory
+
+`create_app` refuses to build an application whose routes and policy table differ.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from api import answers, openapi, policy, problems
+from api.dependencies import Service
+from api.guard import Guard
+from api.metrics import Metrics
+from api.routers import city, health, session
+from api.routers.static import Files
+from api.routers.tiles import Tiles, TileSets
+from geo.db import session as sessions
+from geo.settings import Settings
+
+FAMILIES = (health.router, session.router, city.router)
+
+
+class RouteWithoutPolicy(RuntimeError):
+    """A route that is not in the policy table, or a row of it without a route."""
+
+
+def from_environment() -> FastAPI:
+    """The application of `WANGGE_*`, for `uvicorn --factory`."""
+    return create_app(Settings.from_environment())
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Builds the application; touches neither database nor column files yet."""
+    service, metrics = Service.build(settings), Metrics(settings)
+    app = FastAPI(
+        title="Wangge 网格",
+        version=openapi.release(),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    app.state.service, app.state.metrics = service, metrics
+    for family in FAMILIES:
+        app.include_router(family)
+    app.include_router(openapi.router)
+    plain = plain_routes(service)
+    check_policy(app, plain)
+    openapi.describe(app)
+    app.add_exception_handler(RequestValidationError, _refused)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_middleware(Guard, service=service, plain=plain, metrics=metrics)
+    return app
+
+
+def plain_routes(service: Service) -> Mapping[str, ASGIApp]:
+    """Policy path → plain ASGI application; all of them answer GET only."""
+    tiles, sets, files = Tiles(service), TileSets(service), Files()
+    return {
+        "/tiles/cases": sets,
+        "/tiles/{layer}": sets,
+        "/tiles/plans/{plan}/grids": sets,
+        "/tiles/cases/{z}/{x}/{y}.mvt": tiles,
+        "/tiles/{layer}/{z}/{x}/{y}.mvt": tiles,
+        "/tiles/plans/{plan}/grids/{z}/{x}/{y}.mvt": tiles,
+        "/": files,
+        "/{file:path}": files,
+    }
+
+
+def check_policy(app: FastAPI, plain: Mapping[str, ASGIApp]) -> None:
+    """Raises RouteWithoutPolicy unless routes and policy rows are the same set."""
+    routes = {("GET", path) for path in plain}
+    for context in iter_route_contexts(app.routes):
+        for method in context.methods or ():
+            routes.add((method, str(context.path)))
+    unlisted, dead = policy.mismatch(routes)
+    if unlisted:
+        raise RouteWithoutPolicy(
+            f"routes without a policy row: {unlisted}; policy rows without a route: {dead}"
+        )
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    service.versions.start()
+    yield
+    service.versions.stop()
+    sessions.forget(service.settings)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, RequestValidationError):
+        return answers.problem(problems.from_validation(error.errors()), request.scope)
+    return answers.problem(problems.translate(error), request.scope)

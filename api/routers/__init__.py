@@ -1,0 +1,1 @@
+"""The routes, one family a file; `FAMILIES` are FastAPI routers, `tiles` and `heatmap` plain ASGI."""

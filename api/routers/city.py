@@ -1,0 +1,107 @@
+"""`/api/city`: what the page must know before it draws anything."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
+
+from api import answers
+from api.dependencies import Service, ThePrincipal, TheService
+from api.schemas import ADDITIVE, MEASURES, Plain
+from geo import features
+from geo.cases import ORIGIN
+
+K_PUBLIC = 5
+router = APIRouter(tags=["city"])
+NEEDS = {"per_1000_households": "households", "overdue": "due", "satisfied_share": "satisfied"}
+
+
+@router.get("/api/city", summary="The city in brief")
+def city(_: Annotated[Plain, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
+    """Name, clock, box, period of the data, levels, plans, categories, measures. Counts below k are left out for
+    the public."""
+    key = (service.versions.current(), "city", principal.kind)
+    kept = service.answers.get(key)
+    if kept is not None:
+        return kept
+    with service.session() as session:
+        found = _city(service, session, principal.kind)
+    found["version"] = answers.etag(*key)
+    made = answers.json(found, etag=found["version"], cache=answers.cache_rule(principal.kind, 10))
+    return service.answers.put(key, made)
+
+
+def _city(service: Service, session: Session, kind: str) -> dict[str, Any]:
+    staff = kind == "admin"
+    k = 1 if staff else K_PUBLIC
+    today = service.today(session)
+    period, area, plans = (
+        features.case_period(session),
+        features.extent(session),
+        features.plans(session, drafts=staff),
+    )
+    current = [p["id"] for p in plans if p["state"] == "approved" and _holds(p, today)]
+    has = features.present(session)
+    return {
+        **features.city(session),
+        "bbox": list(area) if area else None,
+        "first_case": period["first_case"],
+        "last_case": period["last_case"],
+        "cases": _shown(period["cases"], k),
+        "unplaced": _shown(period["unplaced"], k),
+        "levels": features.levels(session, today),
+        "plans": [
+            {name: p[name] for name in ("id", "name", "state", "valid_from", "valid_to", "grids")}
+            for p in plans
+        ],
+        "current_plan": current[0] if current else None,
+        "categories": _categories(session, k),
+        "origins": list(ORIGIN),
+        "facility_kinds": features.facility_kinds(session),
+        "measures": [{"key": m, "needs": NEEDS.get(m), "additive": m in ADDITIVE} for m in MEASURES],
+        "has": has,
+        "basemap": {
+            "tianditu": bool(service.settings.tianditu_key),
+            "pmtiles": service.settings.basemap_pmtiles is not None,
+        },
+        "principal": kind,
+        "k": k,
+    }
+
+
+def _holds(plan: dict[str, Any], today: Any) -> bool:
+    return plan["valid_from"] <= today and (plan["valid_to"] is None or today < plan["valid_to"])
+
+
+def _shown(n: int, k: int) -> int | None:
+    return n if n >= k or n == 0 else None
+
+
+def _categories(session: Session, k: int) -> list[dict[str, Any]]:
+    """Top categories with their children; those of several catalogues under one code are one entry."""
+    counts = features.cases_per_category(session)
+    rows = features.categories(session)
+    by_id = {row["id"]: row for row in rows}
+    tops: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        top = by_id[row["parent_id"]] if row["parent_id"] else row
+        entry = tops.setdefault(top["code"], _entry(top["code"], top))
+        n = counts.get(row["id"], 0)
+        entry["n"] += n
+        if row["parent_id"]:
+            child = entry["children"].setdefault(row["code"], _entry(f"{top['code']}/{row['code']}", row))
+            child["n"] += n
+    return [_finished(entry, k) for entry in tops.values()]
+
+
+def _entry(key: str, row: dict[str, Any]) -> dict[str, Any]:
+    return {"key": key, "name": row["name"], "name_en": row["name_en"], "n": 0, "children": {}}
+
+
+def _finished(entry: dict[str, Any], k: int) -> dict[str, Any]:
+    children = [{**child, "n": _shown(child["n"], k)} for child in entry["children"].values()]
+    for child in children:
+        child.pop("children")
+    return {**entry, "n": _shown(entry["n"], k), "children": children}

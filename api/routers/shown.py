@@ -1,0 +1,69 @@
+"""What a caller may be shown: a plan by its word, an edition by its level. Drafts are for staff."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from api.dependencies import Service
+from api.schemas import day
+from geo.errors import NotFound, RefusedArgument
+
+
+@dataclass(frozen=True)
+class PlanRef:
+    id: int
+    name: str
+    state: str
+    revision: int
+
+
+def resolve_plan(session: Session, word: str, today: dt.date) -> PlanRef:
+    row = session.execute(
+        text(
+            "SELECT id, name, state, revision FROM plan WHERE CASE WHEN :w = 'current' THEN state = 'approved' AND during @> "
+            "CAST(:d AS date) "
+            "ELSE name = :w OR id::text = :w END"
+        ),
+        {"w": word, "d": today},
+    ).first()
+    if row is None:
+        raise no_plan(word)
+    return PlanRef(*row)
+
+
+def plan(service: Service, session: Session, word: str, kind: str) -> PlanRef:
+    """The plan of a word. A draft does not exist for the public: same answer as for a missing one."""
+    found = resolve_plan(session, word, service.today(session))
+    if kind != "admin" and found.state != "approved":
+        raise no_plan(word)
+    return found
+
+
+def no_plan(word: str) -> NotFound:
+    """There is no such plan, or not for you."""
+    return NotFound(
+        f"没有方案 {word[:80]}。",
+        f"There is no plan {word[:80]}.",
+        code="plan-unknown",
+        field="plan",
+        do_zh="/api/plans 列出方案。",
+        do_en="/api/plans lists them.",
+    )
+
+
+def level(session: Session, word: str, today: dt.date) -> tuple[str, dt.date]:
+    """`LEVEL` or `LEVEL@DATE` as (level, date)."""
+    name, _, date = word.partition("@")
+    if not date:
+        return name, today
+    try:
+        found = day(date)
+    except Exception:
+        raise RefusedArgument(
+            "level 的日期应为 YYYY-MM-DD。", "The date of level must be YYYY-MM-DD.", field="level"
+        ) from None
+    return name, found

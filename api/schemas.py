@@ -1,0 +1,332 @@
+"""Query parameters: one model per family, the only place where their words, limits and defaults stand.
+
+FastAPI routes take them as `Annotated[Model, Query()]`, plain ASGI routes through `parse`; either way an unknown
+parameter is refused by name and a wrong value says what is allowed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
+from urllib.parse import parse_qsl
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2200, 1, 1)
+MAX_CATEGORIES = 50
+MAX_FIELDS = 200
+MEASURES = (
+    "cases",
+    "open",
+    "overdue",
+    "per_km2",
+    "per_1000_households",
+    "median_days_to_close",
+    "response_share",
+    "resolved_share",
+    "satisfied_share",
+)
+ADDITIVE = frozenset({"cases", "open", "overdue"})
+
+BBox = tuple[float, float, float, float]
+M = TypeVar("M", bound=BaseModel)
+
+
+def refuse(zh: str, en: str, field: str | None = None) -> PydanticCustomError:
+    """A refusal in both languages; raise it from a validator. Without `field` pydantic's own location is named."""
+    context: dict[str, Any] = {"zh": zh, "en": en} | ({"field": field} if field else {})
+    return PydanticCustomError("wangge", "{en}", context)
+
+
+def day(value: Any) -> Any:
+    """A calendar date, `YYYY-MM-DD` and nothing else, from 1900 to 2200.
+
+    >>> day("2024-02-29")
+    datetime.date(2024, 2, 29)
+    """
+    if value is None or isinstance(value, dt.date):
+        return value
+    wrong = refuse("应为日期 YYYY-MM-DD（1900–2200）。", "must be a date YYYY-MM-DD (1900 to 2200).")
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        raise wrong
+    try:
+        found = dt.date.fromisoformat(value)
+    except ValueError:
+        raise wrong from None
+    if not FIRST_DAY <= found <= LAST_DAY:
+        raise wrong
+    return found
+
+
+def instant(value: Any) -> Any:
+    """An ISO 8601 instant with its offset; a `+` that the address turned into a blank is taken back.
+
+    >>> instant("2024-05-01T08:00:00 08:00").isoformat()
+    '2024-05-01T08:00:00+08:00'
+    """
+    if value is None or isinstance(value, dt.datetime):
+        return value
+    try:
+        found = dt.datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", str(value)))
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None or not FIRST_DAY <= found.date() <= LAST_DAY:
+        raise refuse(
+            "应为带时区的时刻，例如 2025-01-31T23:59:59+08:00。",
+            "must be an instant with an offset, such as 2025-01-31T23:59:59+08:00.",
+        )
+    return found
+
+
+def box(value: Any) -> Any:
+    """`west,south,east,north` in degrees (six numbers: the heights are ignored); west > east crosses longitude 180.
+
+    >>> box("116.1,39.7,116.8,40.2")
+    (116.1, 39.7, 116.8, 40.2)
+    """
+    if value is None or isinstance(value, tuple):
+        return value
+    words = str(value).split(",")
+    if len(words) not in (4, 6):
+        raise refuse("应有 4 或 6 个数字。", "must be 4 or 6 numbers (west,south,east,north).")
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        raise refuse("应为有限的数字。", "must be finite numbers.")
+    west, south, east, north = numbers if len(numbers) == 4 else (*numbers[:2], *numbers[3:5])
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= 90 and -90 <= north <= 90):
+        raise refuse("超出经纬度范围。", "is outside the range of longitudes and latitudes.")
+    if south > north:
+        raise refuse("南界高于北界。", "has its south above its north.")
+    return (west, south, east, north)
+
+
+Day = Annotated[dt.date, BeforeValidator(day), WithJsonSchema({"type": "string", "format": "date"})]
+Instant = Annotated[
+    dt.datetime, BeforeValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+Box = Annotated[
+    BBox, BeforeValidator(box), WithJsonSchema({"type": "string", "examples": ["116.1,39.7,116.8,40.2"]})
+]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+Origin = Literal["unknown", "citizen", "patrol", "sensor", "other"]
+Status = Literal["open", "closed", "void"]
+
+
+class Plain(BaseModel):
+    """What every route accepts: the language of its messages. Anything else is an unknown parameter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lang: Literal["zh", "en"] | None = Field(None, description="语言 / language of messages and names")
+
+
+class Filtered(Plain):
+    """Which cases: a period of half-open dates in the city's zone, categories, origins, statuses."""
+
+    from_: Day | None = Field(None, alias="from", description="起始日（含） / first day")
+    to: Day | None = Field(None, description="结束日（不含） / day after the last")
+    category: list[Word] = Field(
+        default_factory=list,
+        max_length=MAX_CATEGORIES,
+        description="类别代码：大类或 大类/小类 / codes, repeatable",
+    )
+    origin: list[Origin] = Field(
+        default_factory=list, max_length=5, description="来源 / who reported, repeatable"
+    )
+    status: list[Status] = Field(default_factory=list, max_length=3, description="状态 / repeatable")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.from_ is not None and self.to is not None and self.from_ >= self.to:
+            raise refuse("from 应早于 to。", "from must lie before to.", "to")
+        return self
+
+
+class Heat(Filtered):
+    """Parameters of every heat map of cases."""
+
+    measure: Literal[
+        "cases",
+        "open",
+        "overdue",
+        "per_km2",
+        "per_1000_households",
+        "median_days_to_close",
+        "response_share",
+        "resolved_share",
+        "satisfied_share",
+    ] = Field("cases", description="指标 / what is measured")
+    asof: Instant | None = Field(None, description="open、overdue 的时点 / instant for open and overdue")
+    classes_by: Literal["natural", "quantile", "equal"] = Field(
+        "natural", description="分级方法 / how breaks are found"
+    )
+    format: Literal["json", "arrow", "geojson"] | None = Field(
+        None, description="格式，优先于 Accept / wins over Accept"
+    )
+    columns: Literal["all", "values"] = Field(
+        "all", description="values：省略 codes 与 names（顺序同 /api/zones） / leaves codes and names out"
+    )
+
+
+PlanWord = Field(
+    "current",
+    min_length=1,
+    max_length=200,
+    description="current、as-was、as-of:日期、编号或名称 / or id or name",
+)
+
+
+class HeatGrids(Heat):
+    """`/api/heatmap/grids`."""
+
+    plan: str = PlanWord
+
+
+class HeatBoundaries(Heat):
+    """`/api/heatmap/boundaries`."""
+
+    level: Word = Field(description="层级，可带 @日期 / level, an edition by @DATE")
+
+
+class HeatHexagons(Heat):
+    """`/api/heatmap/hexagons`."""
+
+    resolution: int = Field(9, ge=7, le=11, description="H3 分辨率 / resolution")
+    bbox: Box | None = Field(None, description="西,南,东,北 / cells whose centre lies inside")
+
+
+class HeatFacilities(Plain):
+    """`/api/heatmap/facilities`."""
+
+    kind: Word | None = Field(None, description="设施种类 / kind of facility; without it all")
+    measure: Literal["count", "capacity", "per_1000_households", "share_within_minutes"] = "count"
+    by: str = Field("grid", pattern=r"^(grid|hexagon:(7|8|9|10|11))$", description="grid 或 hexagon:r")
+    plan: str = PlanWord
+    classes_by: Literal["natural", "quantile", "equal"] = "natural"
+    format: Literal["json", "arrow", "geojson"] | None = None
+
+
+class Place(Filtered):
+    """Which cases and where: the whole city, or one grid, area or cell."""
+
+    by: Word | None = Field(None, description="grid、层级或 hexagon:r / where `code` is from")
+    code: Word | None = Field(None, description="网格、区域或单元代码 / of the grid, area or cell")
+    plan: str = PlanWord
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.by is None) != (self.code is None):
+            missing = "by" if self.by is None else "code"
+            raise refuse("by 与 code 须同时给出。", "by and code must come together.", missing)
+        return self
+
+
+class SeriesOf(Place):
+    """`/api/series`."""
+
+    bucket: Literal["day", "week", "month"] = Field(
+        "week", description="时间粒度 / day, week from Monday, month"
+    )
+
+
+class ZonesOf(Plain):
+    """`/api/zones`."""
+
+    by: Word = Field("grid", description="grid 或层级 / grid or a level")
+    plan: str = PlanWord
+
+
+class Page(Plain):
+    """A page of a list."""
+
+    limit: int = Field(100, ge=1, le=1000, description="条数 / how many")
+
+
+class CasesOf(Filtered):
+    """`/api/cases`: filters and keyset paging."""
+
+    limit: int = Field(100, ge=1, le=1000, description="条数 / how many")
+    after: str | None = Field(None, max_length=100, description="上一页的 next / `next` of the page before")
+    source: Word | None = Field(None, description="来源系统 / source")
+    bbox: Box | None = Field(None, description="西,南,东,北 / west,south,east,north")
+    placed: Literal["placed", "unplaced", "outside"] | None = Field(
+        None, description="定位状态 / how it is placed"
+    )
+    format: Literal["json", "geojson"] | None = None
+
+
+class RunsOf(Page):
+    """`/api/runs`."""
+
+    before: int | None = Field(
+        None, ge=1, le=2**31 - 1, description="只列此编号之前的 / runs before this number"
+    )
+
+
+class TileGrids(Plain):
+    """`/tiles/grids/…`."""
+
+    plan: str = PlanWord
+
+
+class TileBoundaries(Plain):
+    """`/tiles/boundaries/…`."""
+
+    level: Word = Field(description="层级，可带 @日期 / level, an edition by @DATE")
+
+
+class TileFacilities(Plain):
+    """`/tiles/facilities/…`."""
+
+    kind: Word | None = Field(None, description="设施种类 / kind; without it all")
+
+
+class TileHexagons(Plain):
+    """`/tiles/hexagons/…`."""
+
+    resolution: int = Field(9, ge=7, le=11, description="H3 分辨率 / resolution")
+
+
+TILES: Mapping[str, type[Plain]] = {
+    "grids": TileGrids,
+    "units": Plain,
+    "boundaries": TileBoundaries,
+    "facilities": TileFacilities,
+    "ways": Plain,
+    "hexagons": TileHexagons,
+    "cases": Plain,
+}
+
+
+def parse(model: type[M], query: bytes) -> M:
+    """A query string as a model. Raises pydantic's ValidationError, also for a single value given twice.
+
+    >>> parse(HeatGrids, b"from=2024-01-01&category=0101&category=0102").category
+    ['0101', '0102']
+    """
+    found: dict[str, Any] = {}
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=None)
+    lists = {f.alias or name for name, f in model.model_fields.items() if get_origin(f.annotation) is list}
+    for name, value in pairs[:MAX_FIELDS]:
+        if name in lists:
+            found.setdefault(name, []).append(value)
+        elif name in found:
+            model.model_validate({**found, name: {"given": "twice"}})
+        else:
+            found[name] = value
+    return model.model_validate(found)

@@ -1,0 +1,120 @@
+"""What stands in the database, read as lists for people: plans, levels, categories, facilities, cases, load runs.
+
+Every function takes `session` first and returns plain values; nothing is written.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+Area = tuple[float, float, float, float]
+
+
+def city(session: Session) -> dict[str, Any]:
+    """The city's profile; an unnamed one where none was set."""
+    row = session.execute(text("SELECT name, timezone, synthetic FROM city")).mappings().one_or_none()
+    return dict(row) if row else {"name": "", "timezone": "Asia/Shanghai", "synthetic": False}
+
+
+def extent(session: Session) -> Area | None:
+    """The box of the city in degrees: of its boundaries, else its units, else its facilities, else None."""
+    for source in _EXTENTS:
+        row = session.execute(text(source)).one()
+        if row[0] is not None:
+            return (float(row[0]), float(row[1]), float(row[2]), float(row[3]))
+    return None
+
+
+_BOX = "SELECT ST_XMin(b), ST_YMin(b), ST_XMax(b), ST_YMax(b) FROM (SELECT ST_Extent({}) AS b FROM {}) e"
+_EXTENTS = (
+    _BOX.format("geom", "boundary"),
+    _BOX.format("geom", "unit"),
+    _BOX.format("point", "facility"),
+)
+
+
+def levels(session: Session, on: dt.date) -> list[dict[str, Any]]:
+    """Levels of boundaries with the number of areas that hold on a date: `{name, rank, n}`, administrative ones first."""
+    rows = session.execute(
+        text(
+            "SELECT l.name, l.rank, count(b.id) AS n FROM level l "
+            "LEFT JOIN edition e ON e.level_id = l.id AND e.during @> CAST(:on AS date) "
+            "LEFT JOIN boundary b ON b.edition_id = e.id GROUP BY l.id ORDER BY l.rank NULLS LAST, l.name"
+        ),
+        {"on": on},
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def plans(session: Session, *, drafts: bool) -> list[dict[str, Any]]:
+    """Plans, the newest first: `{id, name, state, nesting, valid_from, valid_to, revision, origin, grids …}`."""
+    rows = session.execute(text(_PLANS + " ORDER BY p.id DESC"), {"drafts": drafts, "id": None})
+    return [dict(row) for row in rows.mappings()]
+
+
+def plan(session: Session, plan_id: int, *, drafts: bool) -> dict[str, Any] | None:
+    """One plan with how it was made and its score, or None (also for a draft when `drafts` is false)."""
+    row = session.execute(text(_PLANS), {"drafts": drafts, "id": plan_id}).mappings().one_or_none()
+    if row is None:
+        return None
+    more = (
+        session.execute(text("SELECT settings, score FROM plan WHERE id = :id"), {"id": plan_id})
+        .mappings()
+        .one()
+    )
+    return {**row, **more}
+
+
+_PLANS = """
+SELECT p.id, p.name, p.state, p.nesting, lower(p.during) AS valid_from, upper(p.during) AS valid_to, p.revision,
+  p.origin, p.based_on_id, p.created_at, p.approved_at, (SELECT count(*) FROM grid g WHERE g.plan_id = p.id) AS grids
+FROM plan p WHERE (:drafts OR p.state = 'approved') AND (CAST(:id AS integer) IS NULL OR p.id = :id)"""
+
+
+def categories(session: Session) -> list[dict[str, Any]]:
+    """Every category: `{id, parent_id, code, name, name_en, sensitive}`, parents before children, by code."""
+    rows = session.execute(
+        text(
+            "SELECT id, parent_id, code, name, name_en, sensitive FROM category "
+            "ORDER BY parent_id NULLS FIRST, code, id"
+        )
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def facility_kinds(session: Session) -> list[dict[str, Any]]:
+    """`{kind, n}` by kind."""
+    rows = session.execute(text("SELECT kind, count(*) AS n FROM facility GROUP BY kind ORDER BY kind"))
+    return [dict(row) for row in rows.mappings()]
+
+
+def present(session: Session) -> dict[str, bool]:
+    """Whether there are units, households and ways at all."""
+    row = session.execute(
+        text(
+            "SELECT EXISTS (SELECT 1 FROM unit) AS units, EXISTS (SELECT 1 FROM way) AS ways, "
+            "EXISTS (SELECT 1 FROM weight WHERE \"column\" = 'households') AS households"
+        )
+    )
+    return dict(row.mappings().one())
+
+
+def case_period(session: Session) -> dict[str, Any]:
+    """`{cases, unplaced, first_case, last_case}` over all sources."""
+    row = session.execute(
+        text(
+            "SELECT count(*) AS cases, count(*) FILTER (WHERE geom IS NULL) AS unplaced, "
+            "min(opened_at) AS first_case, max(opened_at) AS last_case FROM cases"
+        )
+    )
+    return dict(row.mappings().one())
+
+
+def cases_per_category(session: Session) -> dict[int, int]:
+    """category id → cases."""
+    rows = session.execute(text("SELECT category_id, count(*) FROM cases GROUP BY category_id"))
+    return {int(key): int(n) for key, n in rows}
