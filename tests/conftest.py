@@ -12,16 +12,20 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
+import shapely
 from psycopg import sql
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.crs import project
 from geo.db import cluster, migrations, roles
 from geo.db import session as sessions
 from geo.settings import Settings
@@ -148,6 +152,13 @@ def module_settings(test_cluster: Settings) -> Iterator[Settings]:
 
 
 @pytest.fixture
+def make_database(test_cluster: Settings) -> Iterator[Callable[[], Settings]]:
+    """Makes as many further fresh databases as a test wants."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(fresh_database(test_cluster))
+
+
+@pytest.fixture
 def db(settings: Settings) -> Iterator[Session]:
     """An open session of the owner on the database of `settings`; what is not committed is rolled back."""
     with Session(sessions.engine(settings, "owner"), expire_on_commit=False) as opened:
@@ -159,6 +170,44 @@ def db(settings: Settings) -> Iterator[Session]:
 def environment(settings: Settings) -> dict[str, str]:
     """The variables that make a `wangge` child process work on the database of `settings`."""
     return {**os.environ, **settings.to_environment(), "WANGGE_LANG": "en"}
+
+
+@pytest.fixture(scope="session")
+def insert_areas() -> Callable[..., int]:
+    """`insert_areas(session, level, {code: polygon}, crs="EPSG:4547", rank=4)` puts a boundary layer in place without
+    a file; returns the edition's id. Polygons in EPSG:4326."""
+
+    def insert(
+        session: Session, level: str, areas: dict[str, Any], crs: str = "EPSG:4547", rank: int | None = None
+    ) -> int:
+        return _insert_areas(session, level, areas, crs, rank)
+
+    return insert
+
+
+def _insert_areas(session: Session, level: str, areas: dict[str, Any], crs: str, rank: int | None) -> int:
+    measured = shapely.area(project(np.array(list(areas.values()), dtype=object), crs))
+    level_id = session.scalar(
+        text(
+            "INSERT INTO level (name, rank) VALUES (:n, :r) ON CONFLICT (name) DO UPDATE SET rank = :r RETURNING id"
+        ),
+        {"n": level, "r": rank},
+    )
+    edition = session.scalar(
+        text("INSERT INTO edition (level_id, during, measuring_crs) VALUES (:l, '(,)', :c) RETURNING id"),
+        {"l": level_id, "c": crs},
+    )
+    for (code, geometry), area_m2 in zip(areas.items(), measured, strict=True):
+        session.execute(
+            text(
+                "INSERT INTO boundary (edition_id, code, name, geom, area_m2) "
+                "VALUES (:e, :c, :c || '社区', ST_Multi(ST_GeomFromWKB(:g, 4326)), :a)"
+            ),
+            {"e": edition, "c": code, "g": shapely.to_wkb(geometry), "a": float(area_m2)},
+        )
+    session.flush()
+    assert edition is not None
+    return int(edition)
 
 
 # -- what a machine may lack ---------------------------------------------------------------------------------

@@ -1,0 +1,11 @@
+"""Ground becomes units: areas are cut by roads, rails and waters into pieces that are never redrawn.
+
+The one door is `build`; the geometry alone (no database) is `etl.units.ground.divide`.
+"""
+
+from __future__ import annotations
+
+from etl.units.build import build, describe
+from etl.units.ground import Obstacles
+
+__all__ = ["Obstacles", "build", "describe"]

@@ -1,0 +1,381 @@
+"""Plans over time: propose, look at, approve from a date, withdraw before it starts.
+
+From the first approved date on exactly one plan holds at any instant; the database's exclusion constraint keeps it so.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from geo.codes import parse
+from geo.db.tables import Audit, Plan
+from geo.db.versions import bump
+from geo.errors import Conflict, RefusedArgument
+from geo.progress import Progress, silent
+from grids import codes, constraints, measures, seeds, stored, units, weights
+from grids.constraints import Violation
+from grids.partition import Partition
+from grids.stored import days, find
+from grids.units import Floats
+
+NESTING = ("strict", "soft", "free")
+APPROVAL_LOCK = 0x57414E47  # one approval at a time; the exclusion constraint stands behind it
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of `wangge plan list`. `valid_to` is the first day on which the plan no longer holds."""
+
+    id: int
+    name: str
+    state: str
+    valid_from: dt.date | None
+    valid_to: dt.date | None
+    holds_today: bool
+    grids: int
+    nesting: str
+    origin: str
+    revision: int
+    author: str
+    created_at: dt.datetime
+
+
+def propose(
+    session: Session, *, name: str, grids: int | None = None, per_grid: float | None = None, weight: str = "cases",
+    nest: str = "strict", seed: int = 0, author: str = "operator", progress: Progress = silent,
+) -> int:  # fmt: skip
+    """A new draft whose grids hold about equally much of `weight`; returns the plan's id.
+
+    Give the number of `grids`, or `per_grid`: how much one grid should hold, in the weight's own unit (cases,
+    households, minutes, m²). The same input and seed give the same plan.
+    """
+    if nest not in NESTING:
+        raise RefusedArgument(
+            f"未知嵌套方式 {nest}。", f"Unknown nesting {nest!r}.", code="nesting", field="nest",
+            do_zh="请用 strict、soft 或 free。", do_en="Use strict, soft or free.",
+        )  # fmt: skip
+    stored.check_name(session, name)
+    today = city_today(session)
+    graph = units.read(session, today)
+    load = weights.read(session, graph, weight)
+    partition = seeds.propose(
+        graph, load, _how_many(load, grids, per_grid, weight), nest=nest, seed=seed, progress=progress
+    )
+    current = _holding(session, today)
+    named = _named(session, partition, current)
+    plan = stored.write(
+        session, name, partition, named, nesting=nest, origin="proposed", author=author,
+        based_on_id=current.id if current else None,
+    )  # fmt: skip
+    _audit(session, author, "propose", plan, grids=partition.k, weight=weight, seed=seed)
+    bump(session, "plans")
+    return plan.id
+
+
+def check(session: Session, plan: int | str) -> list[Violation]:
+    """Every rule the plan breaks; empty means it may be approved."""
+    row = find(session, plan)
+    held = stored.read(session, row, units.read(session, city_today(session)))
+    return constraints.violations(held.partition, held.codes, row.nesting, _template(session))
+
+
+def score(session: Session, plan: int | str, weight: str = "cases") -> measures.Score:
+    """The plan's scorecard by one weight."""
+    graph = units.read(session, city_today(session))
+    held = stored.read(session, find(session, plan), graph)
+    return measures.score(held.partition, weights.read(session, graph, weight))
+
+
+def approve(session: Session, plan: int | str, valid_from: dt.date, planner: str = "operator") -> Listed:
+    """Puts a draft into force from a date on; the plan that held then ends the day before.
+
+    The first approved plan may start at any past date, later ones not before today. When somebody approved another
+    plan meanwhile, Conflict `plan-conflict` names it; a plan that breaks a rule is refused with every violation.
+    """
+    row = find(session, plan)
+    seen = _approved(session)
+    _check_draft(row)
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPROVAL_LOCK})
+    session.refresh(row)
+    _check_draft(row)
+    now = _approved(session)
+    if now != seen:
+        raise _overtaken(session, row, sorted(set(now) - set(seen))[:1])
+    today = city_today(session)
+    if now and valid_from < today:
+        raise _too_early(valid_from, today)
+    _refuse_broken(row, check(session, row.id))
+    _put_in_force(session, row, valid_from, planner)
+    _audit(session, planner, "approve", row, valid_from=valid_from.isoformat())
+    bump(session, "plans")
+    return show(session, row.id)
+
+
+def withdraw(session: Session, plan: int | str, planner: str = "operator") -> Listed:
+    """Takes an approved plan back before it starts; the plan before it goes on in its place."""
+    row = find(session, plan)
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPROVAL_LOCK})
+    session.refresh(row)
+    start, end = days(row.during)
+    today = city_today(session)
+    if row.state != "approved" or start is None or start <= today:
+        raise Conflict(
+            f"方案“{row.name}”"
+            + ("已经生效，不能撤回。" if row.state == "approved" else "没有批准，无可撤回。"),
+            f"Plan {row.name!r} "
+            + ("has started and cannot be withdrawn." if row.state == "approved" else "is not approved."),
+            code="plan-started" if row.state == "approved" else "plan-not-approved",
+            plan=row.name,
+            do_zh="请另提一个方案并批准。",
+            do_en="Propose and approve another plan instead.",
+        )
+    row.state, row.during = "withdrawn", None
+    session.flush()
+    session.execute(
+        text(
+            "UPDATE plan SET during = daterange(lower(during), CAST(:end AS date)) "
+            "WHERE state = 'approved' AND upper(during) = CAST(:start AS date)"
+        ),
+        {"start": start, "end": end},
+    )
+    _audit(session, planner, "withdraw", row, valid_from=start.isoformat())
+    bump(session, "plans")
+    return show(session, row.id)
+
+
+def listing(session: Session) -> list[Listed]:
+    """All plans: approved ones by date, then drafts and withdrawn ones, newest first."""
+    today = city_today(session)
+    found = session.execute(text("SELECT plan_id, count(*) AS n FROM grid GROUP BY plan_id"))
+    counts = {row.plan_id: row.n for row in found}
+    rows = session.query(Plan).all()
+    rows.sort(key=lambda p: (p.state != "approved", days(p.during)[0] or dt.date.max, -p.id))
+    return [_listed(row, counts.get(row.id, 0), today) for row in rows]
+
+
+def show(session: Session, plan: int | str) -> Listed:
+    """One plan."""
+    row = find(session, plan)
+    session.refresh(row)
+    count = session.scalar(text("SELECT count(*) FROM grid WHERE plan_id = :p"), {"p": row.id}) or 0
+    return _listed(row, int(count), city_today(session))
+
+
+def assignment(session: Session, plan: int | str) -> list[dict[str, Any]]:
+    """unit code, grid code, grid name and area code of every unit, in unit order; grid null where a unit is open."""
+    graph = units.read(session, city_today(session))
+    held = stored.read(session, find(session, plan), graph)
+    return [
+        {
+            "unit": graph.codes[u],
+            "grid": held.codes[g] if g >= 0 else None,
+            "grid_name": held.names[g] if g >= 0 else None,
+            "area": graph.area_codes[graph.area[u]] if graph.area[u] >= 0 else None,
+        }
+        for u, g in enumerate(held.partition.grid.tolist())
+    ]
+
+
+def city_today(session: Session) -> dt.date:
+    """Today's date on the city's clock (Asia/Shanghai when no profile is set)."""
+    zone = session.scalar(text("SELECT timezone FROM city")) or "Asia/Shanghai"
+    return dt.datetime.now(ZoneInfo(zone)).date()
+
+
+def name_grids(session: Session, partition: Partition) -> list[codes.Named]:
+    """Codes for a new plan's grids, given the plan in force and every code ever approved."""
+    return _named(session, partition, _holding(session, city_today(session)))
+
+
+def _named(session: Session, partition: Partition, current: Plan | None) -> list[codes.Named]:
+    template = _template(session)
+    former: dict[int, str] = {}
+    if current is not None:
+        before = stored.read(session, current, partition.graph)
+        former = codes.kept(partition, before.partition, before.codes)
+    used: dict[str, set[int]] = {}
+    for code in session.scalars(
+        text(
+            "SELECT DISTINCT g.code FROM grid g JOIN plan p ON p.id = g.plan_id WHERE p.approved_at IS NOT NULL"
+        )
+    ):
+        known = parse(code, template)
+        if known is not None:
+            used.setdefault(known.area, set()).add(known.sequence)
+    return codes.assign(partition, template, used, former)
+
+
+def _how_many(load: Floats, grids: int | None, per_grid: float | None, weight: str) -> int:
+    if (grids is None) == (per_grid is None):
+        raise RefusedArgument(
+            "请在 --grids 与 --per-grid 中给出一个。", "Give either --grids or --per-grid.", code="grids-or-per-grid",
+            field="grids",
+        )  # fmt: skip
+    if grids is not None:
+        wanted = float(grids)
+    else:
+        assert per_grid is not None
+        wanted = float(np.round(load.sum() / per_grid)) if np.isfinite(per_grid) and per_grid > 0 else 0.0
+        wanted = max(wanted, 1.0) if wanted == 0 and per_grid > 0 else wanted
+    if not 1 <= wanted <= 1_000_000:
+        shown = grids if grids is not None else per_grid
+        raise RefusedArgument(
+            f"网格数不可用：{shown}（{weight} 合计 {load.sum():g}）。",
+            f"{shown} does not make a number of grids ({weight} total {load.sum():g}).",
+            code="grids-number",
+            field="grids" if grids is not None else "per-grid",
+            measured=shown,
+            do_zh="请给正数。",
+            do_en="Give a positive number.",
+        )
+    return int(wanted)
+
+
+def _holding(session: Session, day: dt.date) -> Plan | None:
+    """The plan in force on a day."""
+    found: Plan | None = (
+        session.query(Plan).filter(Plan.state == "approved", Plan.during.contains(day)).one_or_none()
+    )
+    return found
+
+
+def _approved(session: Session) -> dict[int, tuple[dt.date | None, dt.date | None]]:
+    rows = session.execute(
+        text("SELECT id, lower(during), upper(during) FROM plan WHERE state = 'approved'")
+    ).all()
+    return {r[0]: (r[1], r[2]) for r in rows}
+
+
+def _put_in_force(session: Session, row: Plan, start: dt.date, planner: str) -> None:
+    """Ends the predecessor, starts the plan; the constraint has the last word."""
+    name, plan_id = row.name, row.id
+    end = session.scalar(
+        text(
+            "SELECT min(lower(during)) FROM plan WHERE state = 'approved' AND lower(during) > CAST(:d AS date)"
+        ),
+        {"d": start},
+    )
+    try:
+        with session.begin_nested():
+            session.execute(
+                text(
+                    "UPDATE plan SET during = daterange(lower(during), CAST(:d AS date)) WHERE state = 'approved' "
+                    "AND during @> CAST(:d AS date) AND lower(during) < CAST(:d AS date)"
+                ),
+                {"d": start},
+            )
+            row.state, row.during = "approved", Range(start, end, bounds="[)")
+            row.approved_at = dt.datetime.now(dt.UTC)
+            session.flush()
+    except IntegrityError as problem:
+        if getattr(getattr(problem.orig, "diag", None), "constraint_name", "") != "ex_plan_city_during":
+            raise
+        session.expire_all()
+        others = session.scalars(
+            text(
+                "SELECT id FROM plan WHERE state = 'approved' AND during && daterange(CAST(:d AS date), NULL)"
+            ),
+            {"d": start},
+        ).all()
+        raise _overtaken(session, find(session, plan_id), list(others)[:1], name) from problem
+
+
+def _check_draft(row: Plan) -> None:
+    if row.state != "draft":
+        start, _ = days(row.during)
+        since = f"（{start} 起）" if start else ""
+        raise Conflict(
+            f"方案“{row.name}”不是草案，而是 {row.state}{since}。",
+            f"Plan {row.name!r} is not a draft but {row.state}" + (f" from {start}." if start else "."),
+            code="plan-not-draft",
+            plan=row.name,
+            state=row.state,
+        )
+
+
+def _refuse_broken(row: Plan, found: list[Violation]) -> None:
+    if found:
+        first = found[0]
+        more = len(found) - 1
+        raise RefusedArgument(
+            f"方案“{row.name}”不能批准：{first.zh}" + (f"另有 {more} 处。" if more else ""),
+            f"Plan {row.name!r} cannot be approved: {first.en}" + (f" And {more} more." if more else ""),
+            code="plan-violations",
+            field="plan",
+            violations=found,
+            do_zh=f"{first.do_zh}wangge plan check {row.id} 列出全部。",
+            do_en=f"{first.do_en} `wangge plan check {row.id}` lists all.",
+        )
+
+
+def _too_early(valid_from: dt.date, today: dt.date) -> RefusedArgument:
+    return RefusedArgument(
+        f"起始日 {valid_from} 早于今天 {today}：已有批准的方案，历史不可改写。",
+        f"{valid_from} is before today ({today}): a plan was approved before, and history is not rewritten.",
+        code="plan-date",
+        field="from",
+        measured=valid_from.isoformat(),
+        allowed=today.isoformat(),
+        do_zh="请用今天或以后的日期；只有首个批准的方案可从过去开始。",
+        do_en="Use today or later; only the first approved plan may start in the past.",
+    )
+
+
+def _overtaken(session: Session, row: Plan, winners: list[int], name: str | None = None) -> Conflict:
+    winner = session.get(Plan, winners[0]) if winners else None
+    start = days(winner.during)[0] if winner else None
+    who_zh = f"“{winner.name}”已先批准（{start} 起）" if winner else "别的方案已先批准"
+    who_en = (
+        f"{winner.name!r} was approved first (from {start})" if winner else "another plan was approved first"
+    )
+    return Conflict(
+        f"方案“{name or row.name}”未批准：{who_zh}。",
+        f"Plan {name or row.name!r} was not approved: {who_en}.",
+        code="plan-conflict",
+        plan=name or row.name,
+        winner=winner.name if winner else None,
+        approved_at=winner.approved_at.isoformat() if winner and winner.approved_at else None,
+        do_zh="请对照新方案再决定。",
+        do_en="Look at that plan, then decide again.",
+    )
+
+
+def _listed(row: Plan, count: int, today: dt.date) -> Listed:
+    start, end = days(row.during)
+    holds = row.state == "approved" and start is not None and start <= today and (end is None or today < end)
+    return Listed(
+        row.id, row.name, row.state, start, end, holds, count, row.nesting, row.origin, row.revision, row.author,
+        row.created_at,
+    )  # fmt: skip
+
+
+def _template(session: Session) -> str:
+    return str(session.scalar(text("SELECT code_template FROM city")) or "beijing-15")
+
+
+def _audit(session: Session, who: str, act: str, plan: Plan, **what: Any) -> None:
+    session.add(Audit(who=who, act=f"plan.{act}", what={"plan": plan.id, "name": plan.name, **what}))
+    session.flush()
+
+
+__all__ = [
+    "Listed",
+    "approve",
+    "assignment",
+    "check",
+    "city_today",
+    "listing",
+    "propose",
+    "score",
+    "show",
+    "withdraw",
+]

@@ -1,0 +1,197 @@
+"""Plans in the database: reading one as a Partition, writing a new one with its grid polygons."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from geo.db.session import raw
+from geo.db.tables import Plan
+from geo.errors import NotFound, RefusedArgument
+from grids.codes import Named
+from grids.partition import Partition
+from grids.units import UnitGraph
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A plan as it stands: the row, its partition and the ids, codes and names of its grids by index."""
+
+    plan: Plan
+    partition: Partition
+    grid_ids: tuple[int, ...]
+    codes: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def find(session: Session, plan: int | str) -> Plan:
+    """A plan by id or name; NotFound with the command that lists them."""
+    wanted = str(plan).strip()
+    found = session.query(Plan).filter(Plan.name == wanted).one_or_none()
+    if found is None and wanted.isascii() and wanted.isdigit() and int(wanted) < 2**31:
+        found = session.get(Plan, int(wanted))
+    if found is None:
+        raise NotFound(
+            f"没有方案“{wanted}”。",
+            f"There is no plan {wanted!r}.",
+            code="no-such-plan",
+            field="plan",
+            do_zh="wangge plan list 列出全部方案。",
+            do_en="`wangge plan list` shows them.",
+        )
+    return found
+
+
+def read(session: Session, plan: Plan, graph: UnitGraph) -> Stored:
+    """A plan on today's units: a unit without a row of its own has the grid of its nearest ancestor."""
+    grids = session.execute(
+        text("SELECT id, code, name FROM grid WHERE plan_id = :p ORDER BY code"), {"p": plan.id}
+    ).all()
+    number = {g.id: i for i, g in enumerate(grids)}
+    rows = session.execute(
+        text(
+            "WITH RECURSIVE held AS (SELECT DISTINCT ON (unit_id) unit_id, grid_id FROM plan_unit "
+            "WHERE plan_id = :p ORDER BY unit_id, revision DESC), "
+            "up AS (SELECT id AS leaf, id AS unit, 0 AS steps FROM unit "
+            "UNION ALL SELECT up.leaf, u.parent_id, up.steps + 1 FROM up JOIN unit u ON u.id = up.unit "
+            "WHERE u.parent_id IS NOT NULL) "
+            "SELECT DISTINCT ON (up.leaf) up.leaf, held.grid_id FROM up JOIN held ON held.unit_id = up.unit "
+            "ORDER BY up.leaf, up.steps"
+        ),
+        {"p": plan.id},
+    ).all()
+    label = np.full(graph.n, -1, np.int64)
+    place = graph.index_of(np.array([r.leaf for r in rows], np.int64))
+    values = np.array([number.get(r.grid_id, -1) for r in rows], np.int64)
+    label[place[place >= 0]] = values[place >= 0]
+    return Stored(
+        plan,
+        Partition(graph, label, len(grids)),
+        tuple(g.id for g in grids),
+        tuple(g.code for g in grids),
+        tuple(g.name for g in grids),
+    )
+
+
+def write(
+    session: Session, name: str, partition: Partition, named: Sequence[Named], *, nesting: str, origin: str, author: str,
+    based_on_id: int | None = None, grid_names: Sequence[str] | None = None,
+) -> Plan:  # fmt: skip
+    """A new draft: the plan, its grids (polygons are the coverage union of their units) and unit → grid; flushed."""
+    check_name(session, name)
+    plan = Plan(
+        name=name,
+        nesting=nesting,
+        origin=origin,
+        author=author,
+        based_on_id=based_on_id,
+        during=None,
+        city_id=1,
+    )
+    try:
+        with session.begin_nested():
+            session.add(plan)
+            session.flush()
+    except IntegrityError as problem:
+        raise _name_taken(name) from problem
+    names = grid_names or [default_name(partition.graph, one) for one in named]
+    ids = _write_grids(session, plan.id, partition, named, names)
+    held = (
+        (plan.id, unit, ids[g])
+        for unit, g in zip(partition.graph.ids.tolist(), partition.grid.tolist(), strict=True)
+        if g >= 0
+    )
+    with (
+        raw(session).cursor() as cursor,
+        cursor.copy("COPY plan_unit (plan_id, unit_id, grid_id) FROM STDIN") as copy,
+    ):
+        for row in held:
+            copy.write_row(row)
+    return plan
+
+
+def default_name(graph: UnitGraph, named: Named) -> str:
+    """`望江社区第3网格`: the area's name and the sequence number."""
+    area = graph.area_names[named.area] if named.area >= 0 else ""
+    return f"{area}第{named.sequence}网格"
+
+
+def check_name(session: Session, name: str) -> None:
+    """A plan's name: 1 to 80 characters, not a number (that is an id), not a word with a meaning, not taken."""
+    reserved = {"current", "as-was"}
+    if (
+        not (0 < len(name.strip()) <= 80)
+        or name.strip() != name
+        or name.isdigit()
+        or name in reserved
+        or name.startswith("as-of:")
+    ):
+        raise RefusedArgument(
+            f"方案名“{name[:80]}”不可用。",
+            f"{name[:80]!r} cannot be a plan's name.",
+            code="plan-name",
+            field="name",
+            do_zh="请用 1–80 个字，不全是数字，不是 current、as-was、as-of:。",
+            do_en="Use 1 to 80 characters, not only digits, not current, as-was or as-of:.",
+        )
+    if session.scalar(text("SELECT 1 FROM plan WHERE name = :n"), {"n": name}):
+        raise _name_taken(name)
+
+
+def days(during: Range[dt.date] | None) -> tuple[dt.date | None, dt.date | None]:
+    """First and last-plus-one day of a plan, None where open."""
+    return (None, None) if during is None else (during.lower, during.upper)
+
+
+def _name_taken(name: str) -> RefusedArgument:
+    return RefusedArgument(
+        f"已有名为“{name}”的方案。",
+        f"There is already a plan named {name!r}.",
+        code="plan-name-taken",
+        field="name",
+        do_zh="请另取名称；wangge plan list 列出全部方案。",
+        do_en="Choose another name; `wangge plan list` shows the plans.",
+    )
+
+
+def _write_grids(
+    session: Session, plan_id: int, partition: Partition, named: Sequence[Named], names: Sequence[str]
+) -> list[int]:
+    graph = partition.graph
+    rows = session.execute(text("SELECT id, ST_AsBinary(geom) AS geom FROM unit"))
+    wkb = {row.id: row.geom for row in rows}
+    units = np.asarray(shapely.from_wkb([bytes(wkb[u]) for u in graph.ids.tolist()]), dtype=object)
+    order = np.argsort(partition.grid, kind="stable")
+    starts = np.searchsorted(partition.grid[order], np.arange(partition.k + 1))
+    ids = list(
+        session.scalars(
+            text("SELECT nextval(pg_get_serial_sequence('grid', 'id')) FROM generate_series(1, :k)"),
+            {"k": partition.k},
+        )
+    )
+    area_m2, perimeter_m = partition.area_m2, partition.perimeter_m
+    statement = "COPY grid (id, plan_id, code, name, area_code, geom, area_m2, perimeter_m) FROM STDIN"
+    with raw(session).cursor() as cursor, cursor.copy(statement) as copy:
+        for g, one in enumerate(named):
+            shape = outline(units[order[starts[g] : starts[g + 1]]])
+            area = graph.area_codes[one.area] if one.area >= 0 else None
+            copy.write_row(
+                (ids[g], plan_id, one.code, names[g], area, shape, float(area_m2[g]), float(perimeter_m[g]))
+            )
+    return [int(i) for i in ids]
+
+
+def outline(units: np.ndarray[tuple[int], np.dtype[np.object_]]) -> str:
+    """The coverage union of units as hexadecimal EWKB of a multipolygon (EPSG:4326)."""
+    union = shapely.coverage_union_all(units)
+    parts = [p for p in shapely.get_parts(union) if p.geom_type == "Polygon"]
+    multi = shapely.set_srid(shapely.MultiPolygon(parts), 4326)
+    return str(shapely.to_wkb(multi, hex=True, include_srid=True))

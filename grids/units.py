@@ -1,0 +1,149 @@
+"""The unit graph: units, the borders they share, and which of them can be walked across.
+
+Pure values; `read` is the only function that asks the database.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from geo.errors import RefusedArgument
+
+METRES_PER_DEGREE = 111_320.0
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class UnitGraph:
+    """n units in the order of their ids, with their borders as a symmetric CSR matrix.
+
+    `area` is the index into `area_codes` (−1: in no area). x, y are metres from the city's middle. Neighbours of
+    unit u are `indices[indptr[u]:indptr[u+1]]` with `length_m` and `walkable` beside them.
+    """
+
+    ids: Ints
+    codes: tuple[str, ...]
+    area: Ints
+    area_codes: tuple[str, ...]
+    area_names: tuple[str, ...]
+    x: Floats
+    y: Floats
+    area_m2: Floats
+    perimeter_m: Floats
+    indptr: Ints
+    indices: Ints
+    length_m: Floats
+    walkable: NDArray[np.bool_]
+
+    @property
+    def n(self) -> int:
+        """How many units."""
+        return len(self.ids)
+
+    def components(self, *, walking: bool = True, within_area: bool = False) -> Ints:
+        """The connected part each unit lies in: by open borders or by any, in the whole city or inside its area."""
+        rows = np.repeat(np.arange(self.n), np.diff(self.indptr))
+        keep = np.ones(len(rows), bool)
+        if walking:
+            keep &= self.walkable
+        if within_area:
+            keep &= self.area[rows] == self.area[self.indices]
+        return connected(self.n, rows[keep], self.indices[keep])
+
+    def index_of(self, unit_ids: Ints) -> Ints:
+        """Positions of unit ids, −1 for unknown ones."""
+        place = np.minimum(np.searchsorted(self.ids, unit_ids), max(self.n - 1, 0))
+        found = self.ids[place] == unit_ids if self.n else np.zeros(len(unit_ids), bool)
+        return np.where(found, place, -1).astype(np.int64)
+
+
+def connected(n: int, a: Ints, b: Ints) -> Ints:
+    """Component numbers of an undirected graph of n nodes with edges a–b.
+
+    >>> connected(4, np.array([0, 1]), np.array([1, 2])).tolist()
+    [0, 0, 0, 1]
+    """
+    graph = csr_matrix((np.ones(len(a), np.int8), (a, b)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def csr(
+    n: int, a: Ints, b: Ints, length_m: Floats, walkable: NDArray[np.bool_]
+) -> tuple[Ints, Ints, Floats, NDArray[np.bool_]]:
+    """Borders given once (a, b) as CSR arrays (indptr, indices, length_m, walkable), neighbours in ascending order."""
+    rows, columns = np.concatenate([a, b]), np.concatenate([b, a])
+    order = np.lexsort((columns, rows))
+    indptr = np.zeros(n + 1, np.int64)
+    np.cumsum(np.bincount(rows, minlength=n), out=indptr[1:])
+    return (
+        indptr,
+        columns[order].astype(np.int64),
+        np.concatenate([length_m, length_m])[order],
+        np.concatenate([walkable, walkable])[order],
+    )
+
+
+def read(session: Session, on: dt.date | None = None) -> UnitGraph:
+    """The units in force on a date (today), leaves only, nested in the city's nesting level as of that date.
+
+    Raises RefusedArgument `no-units` when there are none.
+    """
+    when = {"on": on or dt.date.today()}  # noqa: DTZ011  only which editions hold; the edge passes the city's date
+    rows = session.execute(
+        text(
+            "SELECT u.id, u.code, ST_X(u.point) AS lon, ST_Y(u.point) AS lat, u.area_m2, u.perimeter_m, "
+            "b.code AS area, b.name AS area_name FROM unit u "
+            "LEFT JOIN (unit_area ua JOIN edition e ON e.id = ua.edition_id AND e.during @> CAST(:on AS date) "
+            "JOIN level l ON l.id = e.level_id JOIN city c ON c.nesting_level = l.name "
+            "JOIN boundary b ON b.id = ua.boundary_id) ON ua.unit_id = u.id "
+            "WHERE u.during @> CAST(:on AS date) "
+            "AND NOT EXISTS (SELECT 1 FROM unit k WHERE k.parent_id = u.id) ORDER BY u.id"
+        ),
+        when,
+    ).all()
+    if not rows:
+        raise RefusedArgument(
+            "还没有单元。",
+            "There are no units yet.",
+            code="no-units",
+            do_zh="请先运行 wangge units build。",
+            do_en="Run `wangge units build` first.",
+        )
+    ids = np.array([r.id for r in rows], np.int64)
+    names = {r.area: r.area_name for r in rows if r.area is not None}
+    area_codes = sorted(names)
+    number = {code: i for i, code in enumerate(area_codes)}
+    lon, lat = np.array([r.lon for r in rows]), np.array([r.lat for r in rows])
+    middle = float(lat.mean())
+    borders = session.execute(text("SELECT unit_a, unit_b, length_m, walkable FROM unit_border")).all()
+    table = np.array([(a, b, m, w) for a, b, m, w in borders], float).reshape(-1, 4)
+    a, b = (np.searchsorted(ids, table[:, i].astype(np.int64)) for i in (0, 1))
+    known = np.isin(table[:, 0], ids) & np.isin(table[:, 1], ids)
+    indptr, indices, length_m, walkable = csr(
+        len(ids), a[known], b[known], table[known, 2], table[known, 3].astype(bool)
+    )
+    return UnitGraph(
+        ids=ids,
+        codes=tuple(r.code for r in rows),
+        area=np.array([number.get(r.area, -1) for r in rows], np.int64),
+        area_codes=tuple(area_codes),
+        area_names=tuple(names[c] for c in area_codes),
+        x=(lon - lon.mean()) * METRES_PER_DEGREE * float(np.cos(np.radians(middle))),
+        y=(lat - middle) * METRES_PER_DEGREE,
+        area_m2=np.array([r.area_m2 for r in rows], float),
+        perimeter_m=np.array([r.perimeter_m for r in rows], float),
+        indptr=indptr,
+        indices=indices,
+        length_m=length_m,
+        walkable=walkable,
+    )
