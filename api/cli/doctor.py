@@ -19,7 +19,7 @@ import typer
 from api.cli import edge, output
 from api.cli.groups import top
 from api.cli.output import AsJson
-from geo.db import cluster, migrations
+from geo.db import cluster, migrations, postgres
 from geo.db.session import connect
 from geo.errors import WanggeError
 from geo.settings import Settings
@@ -238,7 +238,7 @@ def database(settings: Settings) -> Iterator[Finding]:
         yield Finding("database 数据库", "failure", problem.zh, problem.do_zh, problem.do_en)
     except psycopg.Error as problem:
         reason = str(problem).strip().splitlines()[0]
-        yield Finding("database 数据库", "failure", reason, cluster.APT_LINE, cluster.APT_LINE)
+        yield Finding("database 数据库", "failure", reason, postgres.APT_LINE, postgres.APT_LINE)
     finally:
         if started:
             cluster.stop(settings)

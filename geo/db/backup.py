@@ -8,6 +8,7 @@ Accounts and token hashes are inside; finished exports and uploaded files are no
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from geo.db import cluster, roles
+from geo.db import postgres, roles
 from geo.db.session import connect, conninfo, forget, session
 from geo.db.versions import versions
 from geo.errors import Conflict, RefusedFile, Unavailable
@@ -28,22 +29,23 @@ class BackupFailed(Unavailable):
     default_code = "backup-failed"
 
 
-def write(settings: Settings, target: Path) -> int:
+def write(settings: Settings, target: Path, lock_wait_s: int = 300) -> int:
     """Writes the archive beside its place, syncs it, renames it. Returns its size in bytes."""
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    options = ["-Fc", "--no-owner", "--no-acl", f"--lock-wait-timeout={lock_wait_s}s"]
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as part:
-            _run(
-                "pg_dump", "-Fc", "--no-owner", "--no-acl", "-d", conninfo(settings, "owner"), "-f", part.name
-            )
-            os.fsync(part.fileno())
-        Path(part.name).replace(target)
+        part.touch(mode=0o600)
+        _run("pg_dump", *options, "-d", conninfo(settings, "owner"), "-f", str(part))
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.replace(target)
     except OSError as problem:
         raise RefusedFile(
             f"无法写入 {target}：{problem.strerror}。", f"{target} cannot be written: {problem.strerror}."
         ) from problem
     finally:
-        if "part" in locals():
-            Path(part.name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     return target.stat().st_size
 
 
@@ -90,7 +92,7 @@ def _contents(source: Path) -> list[str]:
     if not source.is_file():
         raise RefusedFile(f"没有文件 {source}。", f"There is no file {source}.", code="file-missing")
     done = subprocess.run(
-        [str(cluster.program("pg_restore")), "-l", str(source)], capture_output=True, text=True, check=False
+        [str(postgres.program("pg_restore")), "-l", str(source)], capture_output=True, text=True, check=False
     )
     if done.returncode != 0 or " alembic_version " not in done.stdout:
         raise RefusedFile(
@@ -100,7 +102,7 @@ def _contents(source: Path) -> list[str]:
             do_zh="备份由 wangge db backup FILE 生成。",
             do_en="`wangge db backup FILE` makes one.",
         )
-    foreign = (" EXTENSION ", " SCHEMA ", " DEFAULT ACL ")
+    foreign = (" EXTENSION ", " SCHEMA ", " DEFAULT ACL ", " spatial_ref_sys ")
     lines = [line for line in done.stdout.splitlines() if not line.startswith(";")]
     return [line for line in lines if not any(word in line for word in foreign)]
 
@@ -128,9 +130,13 @@ def _raise_versions(settings: Settings) -> str:
 
 
 def _run(name: str, *arguments: str) -> None:
-    environment = {**os.environ, "PGOPTIONS": "-c statement_timeout=0", "LC_ALL": "C.UTF-8"}
+    environment = {**os.environ, "PGOPTIONS": "-c statement_timeout=0 -c client_min_messages=error", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
-        [str(cluster.program(name)), *arguments], capture_output=True, text=True, check=False, env=environment
+        [str(postgres.program(name)), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[0]

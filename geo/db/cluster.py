@@ -11,11 +11,8 @@ cut or `kill -9` is recognised as stale, and a dying predecessor is given time t
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
-import pwd
-import re
 import shutil
 import signal
 import subprocess
@@ -23,24 +20,27 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
-from geo.db import roles
+from geo.db import roles, tuning
+from geo.db.postgres import (
+    ClusterError,
+    as_server_user,
+    give_to_server_user,
+    program,
+    program_for,
+    run,
+    server_user,
+    stop_with_parent,
+    tail,
+)
 from geo.errors import Unavailable
 from geo.settings import SOCKET_NAME, Settings
 
 SUPERUSER = "postgres"
 DATABASE = "wangge"
 START_TIMEOUT_S = 60
-APT_LINE = "apt-get install --no-install-recommends postgresql-postgis"
-
-
-class ClusterError(Unavailable):
-    """The private database could not be started or stopped."""
-
-    default_code = "database-cluster"
 
 
 class Unreachable(Unavailable):
@@ -59,25 +59,6 @@ class Status:
     cluster_dir: Path
     socket_dir: Path
     version: str | None
-
-
-def program(name: str) -> Path:
-    """One of PostgreSQL's programs, such as `pg_ctl` or `pg_dump`, of the highest version installed.
-
-    Debian and Ubuntu keep them off the PATH, in `/usr/lib/postgresql/<major>/bin`.
-    """
-    found = list(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    if found:
-        return max(found, key=lambda path: int(re.sub(r"\D", "", path.parent.parent.name) or 0))
-    on_path = shutil.which(name)
-    if on_path:
-        return Path(on_path).resolve()
-    raise ClusterError(
-        f"本机没有 PostgreSQL 的 {name}（/usr/lib/postgresql）。",
-        f"PostgreSQL's {name} was not found under /usr/lib/postgresql.",
-        do_zh=f"请运行 {APT_LINE}，或设置 WANGGE_DATABASE_URL。",
-        do_en=f"Run {APT_LINE}, or set WANGGE_DATABASE_URL.",
-    )
 
 
 def ensure(settings: Settings) -> None:
@@ -125,13 +106,13 @@ def start_attached(settings: Settings) -> subprocess.Popen[bytes] | None:
         _clear_stale(settings)
         with _log(settings).open("ab") as log:
             child = subprocess.Popen(
-                [str(_program_for(settings, "postgres")), "-D", str(settings.cluster_dir)],
+                [str(program_for(settings.cluster_dir, "postgres")), "-D", str(settings.cluster_dir)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C on the terminal is ours to handle, in order
-                preexec_fn=_stop_with_parent(os.getpid()),
-                **_as_server_user(),
+                preexec_fn=stop_with_parent(os.getpid()),
+                **as_server_user(),
             )
         _await_ready(settings, child)
         _create_database(settings)
@@ -183,7 +164,7 @@ def _initialise(settings: Settings) -> None:
     if not settings.fsync:
         command.append("--no-sync")
     _make_folders(settings)
-    _run(command, "initdb")
+    run(command)
     with (settings.cluster_dir / "postgresql.conf").open("a") as config:
         config.write("\ninclude_if_exists = 'wangge.conf'\n")
 
@@ -192,7 +173,7 @@ def _make_folders(settings: Settings) -> None:
     settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
     for folder in (settings.cluster_dir, settings.socket_dir):
         folder.mkdir(mode=0o700, exist_ok=True)
-        user = _server_user()
+        user = server_user()
         info = folder.lstat()
         if info.st_uid == os.geteuid() != user.pw_uid:
             os.chown(folder, user.pw_uid, user.pw_gid)
@@ -212,7 +193,7 @@ def _check_reachable(settings: Settings) -> None:
     if os.geteuid() != 0:
         return
     walk = subprocess.run(
-        ["test", "-x", str(settings.cluster_dir)], capture_output=True, check=False, **_as_server_user()
+        ["test", "-x", str(settings.cluster_dir)], capture_output=True, check=False, **as_server_user()
     )
     if walk.returncode != 0:
         raise ClusterError(
@@ -237,62 +218,12 @@ def _check_version(settings: Settings) -> None:
         )
 
 
-def _program_for(settings: Settings, name: str) -> Path:
-    """The program of the version that made the data, when it is still installed."""
-    version = settings.cluster_dir / "PG_VERSION"
-    if version.exists():
-        same = Path(f"/usr/lib/postgresql/{version.read_text().strip()}/bin/{name}")
-        if same.exists():
-            return same
-    return program(name)
-
-
 def _write_config(settings: Settings) -> None:
-    """Writes `wangge.conf` anew at every start, fitted to the machine it starts on."""
-    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-    values: dict[str, str] = {
-        "listen_addresses": "''",
-        "unix_socket_directories": f"'{settings.socket_dir}'",
-        "unix_socket_permissions": "0700",
-        "max_connections": "100",
-        "shared_buffers": f"{max(64, min(2048, memory_mb // 8))}MB",
-        "effective_cache_size": f"{max(256, memory_mb // 2)}MB",
-        "work_mem": "32MB",
-        "maintenance_work_mem": f"{max(64, min(512, memory_mb // 16))}MB",
-        # nobody replicates from a private cluster: bulk loads into new tables then need no WAL
-        "wal_level": "minimal",
-        "max_wal_senders": "0",
-        "wal_compression": "on",
-        "max_wal_size": "4GB",
-        "checkpoint_timeout": "15min",
-        "random_page_cost": "1.1",
-        "jit": "off",  # compiling costs more than our short queries take
-        "client_connection_check_interval": "2s",  # a client that died frees its query
-        "timezone": "'UTC'",
-        "log_timezone": "'UTC'",
-        "logging_collector": "on",
-        "log_directory": "'log'",
-        "log_filename": "'postgresql-%a.log'",
-        "log_truncate_on_rotation": "on",
-        "log_rotation_age": "1d",
-        "log_rotation_size": "0",
-    }
-    if not settings.fsync:
-        values |= {
-            "fsync": "off",
-            "full_page_writes": "off",
-            "autovacuum": "off",
-            "shared_buffers": "128MB",
-            "logging_collector": "off",
-        }
-    text = "# written by wangge at every start; put your own settings into postgresql.auto.conf\n"
-    text += "".join(f"{name} = {value}\n" for name, value in values.items())
     target = settings.cluster_dir / "wangge.conf"
-    target.write_text(text)
-    _give_to_server_user(target)
-    log = _log(settings)
-    log.touch()
-    _give_to_server_user(log)
+    target.write_text(tuning.text(settings), encoding="utf-8")
+    _log(settings).touch()
+    for path in (target, _log(settings)):
+        give_to_server_user(path)
 
 
 def _clear_stale(settings: Settings) -> None:
@@ -330,16 +261,16 @@ def _await_ready(settings: Settings, child: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if child.poll() is not None:
-            tail = _log_tail(settings)
-            raise ClusterError(f"PostgreSQL 未能启动：\n{tail}", f"PostgreSQL did not start:\n{tail}")
+            said = tail(_log(settings))
+            raise ClusterError(f"PostgreSQL 未能启动：\n{said}", f"PostgreSQL did not start:\n{said}")
         if _answers(settings):
             return
         time.sleep(0.05)
     child.send_signal(signal.SIGQUIT)
-    tail = _log_tail(settings)
+    said = tail(_log(settings))
     raise ClusterError(
-        f"PostgreSQL 在 {START_TIMEOUT_S} 秒内没有应答：\n{tail}",
-        f"PostgreSQL did not answer within {START_TIMEOUT_S} s:\n{tail}",
+        f"PostgreSQL 在 {START_TIMEOUT_S} 秒内没有应答：\n{said}",
+        f"PostgreSQL did not answer within {START_TIMEOUT_S} s:\n{said}",
     )
 
 
@@ -379,87 +310,18 @@ def _members(settings: Settings) -> set[int]:
 
 
 def _run_pg_ctl(settings: Settings, action: str, *options: str) -> None:
-    command = [str(_program_for(settings, "pg_ctl")), action, "-D", str(settings.cluster_dir), *options]
-    _run(command, f"pg_ctl {action}", settings)
-
-
-def _run(command: list[str], name: str, settings: Settings | None = None) -> None:
-    # a server started here must not hold our pipes open: its output goes to its own log
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE if name == "initdb" else subprocess.DEVNULL,
-        check=False,
-        **_as_server_user(),
-    )
-    if done.returncode != 0:
-        detail = done.stderr.decode(errors="replace") if done.stderr else ""
-        if settings is not None:
-            detail = _log_tail(settings)
-        code = done.returncode
-        raise ClusterError(
-            f"{name} 失败（退出码 {code}）：\n{detail}".rstrip(),
-            f"{name} failed (exit {code}):\n{detail}".rstrip(),
-        )
+    command = [
+        str(program_for(settings.cluster_dir, "pg_ctl")),
+        action,
+        "-D",
+        str(settings.cluster_dir),
+        *options,
+    ]
+    run(command, _log(settings))
 
 
 def _log(settings: Settings) -> Path:
     return settings.cluster_dir / "server.log"
-
-
-def _log_tail(settings: Settings, lines: int = 12) -> str:
-    with contextlib.suppress(OSError):
-        return "\n".join(_log(settings).read_text(errors="replace").splitlines()[-lines:])
-    return ""
-
-
-def _server_user() -> pwd.struct_passwd:
-    if os.geteuid() != 0:
-        return pwd.getpwuid(os.geteuid())
-    try:
-        return pwd.getpwnam("postgres")
-    except KeyError:
-        raise ClusterError(
-            "没有用户 postgres。",
-            "There is no user postgres.",
-            do_zh=f"请运行 {APT_LINE}。",
-            do_en=f"Run {APT_LINE}.",
-        ) from None
-
-
-def _as_server_user() -> dict[str, Any]:
-    """Keyword arguments of `subprocess` that make a child the server's user, in a folder it may enter."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
-    environment["LC_ALL"] = "C.UTF-8"
-    if os.geteuid() != 0:
-        return {"cwd": "/", "env": environment}
-    user = _server_user()
-    environment["HOME"] = user.pw_dir
-    return {
-        "cwd": "/",
-        "env": environment,
-        "user": user.pw_uid,
-        "group": user.pw_gid,
-        "extra_groups": [],
-    }
-
-
-def _give_to_server_user(path: Path) -> None:
-    if os.geteuid() == 0:
-        user = _server_user()
-        os.chown(path, user.pw_uid, user.pw_gid)
-
-
-def _stop_with_parent(parent: int) -> Any:
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def arrange() -> None:
-        libc.prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG; SIGINT is PostgreSQL's fast shutdown
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return arrange
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from geo.db import cluster, migrations
+from geo.db import cluster, migrations, postgres
 from geo.db.session import connect
 from geo.settings import SOCKET_NAME, Settings
 
@@ -197,7 +197,7 @@ def as_nobody(home: Path, queue: object) -> None:
 
 def test_an_ordinary_user_needs_no_root() -> None:
     if os.geteuid() != 0:
-        assert cluster._as_server_user().keys() == {"cwd", "env"}  # then every test here runs that way
+        assert postgres.as_server_user().keys() == {"cwd", "env"}  # then every test here runs that way
         return
     base = Path(tempfile.mkdtemp(prefix="wangge-user-"))
     nobody = pwd.getpwnam("nobody")
