@@ -34,7 +34,7 @@ def for_measure(
     """Class limits that suit a measure of the heat map; NaN (no data, hidden) is left out.
 
     >>> for_measure("cases", [0, 0, 0, 1, 2, 3, 40, 41, 300])
-    [0.0, 1.0, 2.0, 3.0, 40.0, 200.0]
+    [0.0, 1.0, 2.0, 3.0, 5.0, 50.0]
     """
     whole = measure in COUNTS
     none = whole or measure in RATES_WITH_NONE
@@ -177,7 +177,9 @@ def _readable(ordered: Floats, starts: Floats, floor: float | None) -> list[floa
             limits.append(float(start) if whole else roundest(under, float(start)))
             continue
         low = min(float(gap), float(start) - 0.015 * abs(float(start)))  # a little slack: 1287 may read 1280
-        limits.append(roundest(max(low, limits[-1]), float(start), whole=whole))
+        low = max(low, limits[-1])
+        high = min(float(start), 2 * low) if low > 0 else float(start)  # one far outlier: the limit stays by the many
+        limits.append(roundest(low, high, whole=whole))
     kept = np.unique(limits)
     filled = np.diff(np.append(np.searchsorted(ordered, kept, side="left"), len(ordered))) > 0
     return [float(v) for v in kept[filled]]

@@ -1,1 +1,9 @@
-document.title = "网格 Wangge";
+import { mount } from "svelte";
+import "maplibre-gl/dist/maplibre-gl.css";
+import "uplot/dist/uPlot.min.css";
+import "./app.css";
+import App from "./ui/App.svelte";
+
+const target = document.getElementById("app");
+if (!target) throw new Error("index.html has no #app");
+mount(App, { target });

@@ -1,0 +1,80 @@
+// The one door to the service. Every failure becomes a Problem with words for the person in front of the screen.
+import type { Lang } from "./types.ts";
+
+export class Problem extends Error {
+  readonly status: number; // 0: no answer at all
+  readonly code: string;
+  readonly title: string;
+  readonly detail: string;
+
+  constructor(status: number, code: string, title: string, detail: string) {
+    super(detail || title);
+    this.status = status;
+    this.code = code;
+    this.title = title;
+    this.detail = detail;
+  }
+}
+
+export type Query = Record<string, string | number | readonly string[] | null | undefined>;
+
+/** "/api/x?a=1&b=2" without empty values, in the order given. */
+export function address(path: string, query: Query = {}): string {
+  const q = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value === null || value === undefined || value === "") continue;
+    for (const one of Array.isArray(value) ? value : [value]) q.append(key, String(one));
+  }
+  const text = q.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+async function problem(response: Response): Promise<Problem> {
+  const body = (await response.json().catch(() => ({}))) as Partial<Record<"type" | "title" | "detail", string>>;
+  const code = body.type?.split(":").pop() ?? String(response.status);
+  return new Problem(response.status, code, body.title ?? response.statusText, body.detail ?? "");
+}
+
+async function ask(url: string, lang: Lang, options: RequestInit): Promise<Response> {
+  const headers = { Accept: "application/json", "Accept-Language": lang, ...options.headers };
+  const response = await fetch(url, { ...options, headers }).catch((failure: unknown) => {
+    if (options.signal?.aborted) throw failure;
+    throw new Problem(0, "unreachable", "", "");
+  });
+  if (!response.ok) throw await problem(response);
+  return response;
+}
+
+export async function get<T>(url: string, lang: Lang, signal?: AbortSignal): Promise<T> {
+  const response = await ask(url, lang, signal ? { signal } : {});
+  return (await response.json()) as T;
+}
+
+export async function send(method: "POST" | "DELETE", url: string, lang: Lang, body?: unknown): Promise<void> {
+  const content = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  await ask(url, lang, { method, ...content });
+}
+
+/** Answers kept while the data stays the same: going back to a period costs nothing. Oldest out first. */
+export class Answers {
+  private readonly kept = new Map<string, Promise<unknown>>();
+  private readonly most: number;
+
+  constructor(most = 400) {
+    this.most = most;
+  }
+
+  get<T>(url: string, lang: Lang): Promise<T> {
+    const known = this.kept.get(url) as Promise<T> | undefined;
+    if (known) return known;
+    const answer = get<T>(url, lang);
+    this.kept.set(url, answer);
+    answer.catch(() => this.kept.delete(url));
+    if (this.kept.size > this.most) this.kept.delete(this.kept.keys().next().value as string);
+    return answer;
+  }
+
+  clear(): void {
+    this.kept.clear();
+  }
+}

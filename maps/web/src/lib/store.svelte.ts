@@ -1,0 +1,256 @@
+// The state of the page: what is asked (view), what came back (city, zones, heat), what went wrong (problem).
+import { untrack } from "svelte";
+import ramps from "$ramps";
+import { address, Answers, get, Problem, send } from "./api.ts";
+import { classOf, colours } from "./classes.ts";
+import { say, sayWord } from "./i18n.ts";
+import type { Key } from "./messages.ts";
+import { bucketFor, dayOf, type Period, type Preset, presetPeriod } from "./period.ts";
+import type { Bucket, City, Heat, Lang, Series, Zones } from "./types.ts";
+import { readView, resolutionFor, START, type View, writeView } from "./view.ts";
+
+export interface Row {
+  code: string;
+  name: string;
+  parent: string | null;
+  value: number | null;
+  n: number | null;
+  suppressed: boolean;
+  rank: number | null; // 1 = highest
+}
+
+const LANGUAGE = "wangge.lang";
+const WHOLE = new Set(["cases", "open", "overdue"]);
+
+class Store {
+  lang = $state<Lang>("zh");
+  view = $state<View>({ ...START });
+  zoom = $state(11);
+  city = $state.raw<City | null>(null);
+  zones = $state.raw<Zones | null>(null);
+  heat = $state.raw<Heat | null>(null);
+  series = $state.raw<Series | null>(null);
+  problem = $state.raw<Problem | null>(null);
+  fixedBreaks = $state.raw<number[] | null>(null); // while playing, one scale for all frames
+  bucketChoice = $state<Bucket | null>(null);
+  hovered = $state<string | null>(null);
+  busy = $state(0);
+  answers = new Answers();
+  private heatAsked = "";
+  private zonesAsked = "";
+  private seriesAsked = "";
+
+  // ── what is asked ──────────────────────────────────────────────────────────────────────────────────────────────
+  firstDay = $derived(this.city?.first_case ? dayOf(this.city.first_case, this.city.timezone) : null);
+  lastDay = $derived(this.city?.last_case ? dayOf(this.city.last_case, this.city.timezone) : null);
+  period: Period = $derived(
+    this.view.preset ? presetPeriod(this.view.preset, this.lastDay) : { from: this.view.from, to: this.view.to },
+  );
+  levels = $derived(
+    (this.city?.levels ?? []).filter((l) => l.n > 0).sort((a, b) => (b.rank ?? 99) - (a.rank ?? 99) || a.name.localeCompare(b.name)),
+  );
+  /** The kind of zone: the reader's, else grids, else the finest administrative level, else hexagons. */
+  by = $derived.by(() => {
+    const city = this.city;
+    if (!city) return "";
+    const wanted = this.view.by;
+    if (wanted === "hexagon" || this.levels.some((l) => l.name === wanted)) return wanted;
+    if (city.plans.length && (wanted === "grid" || (city.current_plan !== null && wanted === ""))) return "grid";
+    return this.levels.find((l) => l.rank !== null && l.n > 1)?.name ?? this.levels.find((l) => l.n > 1)?.name ?? "hexagon";
+  });
+  plan = $derived.by(() => {
+    const plans = this.city?.plans ?? [];
+    const chosen = plans.find((p) => String(p.id) === this.view.plan);
+    return chosen ?? plans.find((p) => p.id === this.city?.current_plan) ?? plans[0] ?? null;
+  });
+  resolution = $derived(this.view.resolution ?? resolutionFor(this.zoom));
+  filters = $derived({ category: this.view.category, origin: this.view.origin, status: this.view.status });
+
+  heatUrl(measure: string, period: Period): string {
+    const query = { measure, from: period.from, to: period.to, ...this.filters, lang: this.lang };
+    if (this.by === "grid") return address("/api/heatmap/grids", { plan: this.plan?.id, ...query });
+    if (this.by === "hexagon") return address("/api/heatmap/hexagons", { resolution: this.resolution, ...query });
+    return address("/api/heatmap/boundaries", { level: this.by, ...query });
+  }
+
+  // ── what came back ─────────────────────────────────────────────────────────────────────────────────────────────
+  limits = $derived(this.fixedBreaks ?? this.heat?.breaks ?? []);
+  ramp = $derived.by(() => {
+    const names = ramps.measures as Record<string, "heat" | "calm">;
+    return ramps[names[this.heat?.measure ?? "cases"] ?? "heat"];
+  });
+  colours = $derived(colours(this.ramp, this.limits.length));
+  classes = $derived.by(() => {
+    const heat = this.heat;
+    return heat ? heat.values.map((v, i) => classOf(v, heat.suppressed[i] ?? false, this.limits)) : [];
+  });
+  at = $derived(new Map((this.heat?.codes ?? []).map((code, i) => [code, i])));
+  zoneAt = $derived(new Map((this.zones?.codes ?? []).map((code, i) => [code, i])));
+  whole = $derived(WHOLE.has(this.heat?.measure ?? "cases"));
+  goodIsHigh = $derived((this.heat?.measure ?? "").endsWith("_share"));
+  rows: Row[] = $derived.by(() => {
+    const heat = this.heat;
+    if (!heat) return [];
+    const rows = heat.codes.map((code, i) => ({
+      code, name: this.nameOf(code), parent: this.zones?.parents[this.zoneAt.get(code) ?? -1] ?? null,
+      value: heat.values[i] ?? null, n: heat.n?.[i] ?? null, suppressed: heat.suppressed[i] ?? false, rank: null as number | null,
+    }));
+    rows.sort((a, b) => (b.value ?? -1) - (a.value ?? -1) || a.code.localeCompare(b.code));
+    let rank = 0;
+    rows.forEach((row, i) => {
+      if (row.value === null) return;
+      if (i === 0 || row.value !== rows[i - 1]?.value) rank = i + 1;
+      row.rank = rank;
+    });
+    return rows;
+  });
+  row = $derived(new Map(this.rows.map((r) => [r.code, r])));
+  bucket: Bucket = $derived(
+    this.bucketChoice ?? (this.firstDay && this.lastDay ? bucketFor(this.firstDay, this.lastDay) : "week"),
+  );
+
+  nameOf(code: string): string {
+    if (this.by === "hexagon") return say(this.lang, "hexagonName", { code: code.replace(/f+$/, "").slice(-6) });
+    const i = this.at.get(code);
+    return (i !== undefined ? this.heat?.names[i] : this.zones?.names[this.zoneAt.get(code) ?? -1]) || code;
+  }
+
+  t = (key: Key, fill?: Record<string, string | number>): string => say(this.lang, key, fill);
+  word = (prefix: "level_" | "m_" | "o_" | "s_" | "u_", word: string): string => sayWord(this.lang, prefix, word);
+  byName = (by: string): string =>
+    by === "grid" ? this.t("by_grid") : by === "hexagon" ? this.t("by_hexagon") : this.word("level_", by);
+
+  // ── doing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  start(): void {
+    const { view, lang } = readView(location.search);
+    this.view = view;
+    if (view.camera) this.zoom = view.camera[0];
+    this.lang = lang ?? (localStorage.getItem(LANGUAGE) === "en" ? "en" : "zh");
+    void this.loadCity();
+  }
+
+  async loadCity(): Promise<void> {
+    await this.during(async () => {
+      const city = await get<City>("/api/city", this.lang);
+      if (this.city && (this.city.version !== city.version || this.city.principal !== city.principal)) this.forget();
+      this.city = city;
+      this.problem = null;
+    });
+  }
+
+  private forget(): void {
+    this.answers.clear();
+    this.heatAsked = this.zonesAsked = this.seriesAsked = "";
+  }
+
+  async loadHeat(url: string): Promise<void> {
+    if (url === this.heatAsked) return;
+    this.heatAsked = url;
+    const hexagons = this.by === "hexagon";
+    await this.during(async () => {
+      const heat = await this.answers.get<Heat>(url, this.lang);
+      const zones = hexagons ? (await import("../map/hexagons.ts")).zonesOf(heat.codes, (c) => this.nameOf(c)) : null;
+      if (url !== this.heatAsked) return; // a later question was asked meanwhile
+      this.heat = heat;
+      if (zones) this.zones = zones;
+      this.problem = null;
+    }, () => url === this.heatAsked);
+  }
+
+  async loadZones(url: string): Promise<void> {
+    if (url === this.zonesAsked) return;
+    this.zonesAsked = url;
+    await this.during(async () => {
+      const zones = await this.answers.get<Zones>(url, this.lang);
+      if (url === this.zonesAsked) this.zones = zones;
+    }, () => url === this.zonesAsked);
+  }
+
+  async loadSeries(url: string): Promise<void> {
+    if (url === this.seriesAsked) return;
+    this.seriesAsked = url;
+    await this.during(async () => {
+      const series = await this.answers.get<Series>(url, this.lang);
+      if (url === this.seriesAsked) this.series = series;
+    }, () => url === this.seriesAsked);
+  }
+
+  private async during(work: () => Promise<void>, current: () => boolean = () => true): Promise<void> {
+    untrack(() => (this.busy += 1)); // counting is not a reason to ask again
+    try {
+      await work();
+    } catch (failure) {
+      if (current()) this.fail(failure);
+    } finally {
+      this.busy -= 1;
+    }
+  }
+
+  fail(failure: unknown): void {
+    this.heatAsked = this.zonesAsked = this.seriesAsked = ""; // asking again is allowed
+    this.problem = failure instanceof Problem ? failure : new Problem(-1, "page", String(failure), "");
+  }
+
+  /** Ask again for what is missing, after a failure. */
+  async retry(): Promise<void> {
+    await this.loadCity();
+    if (this.problem === null) this.ask();
+  }
+
+  /** Everything that the view needs now; answers already here are not asked for twice. */
+  ask(): void {
+    if (!this.city || !this.by) return;
+    if (this.by === "grid") void this.loadZones(address("/api/zones", { by: "grid", plan: this.plan?.id, lang: this.lang }));
+    else if (this.by !== "hexagon") void this.loadZones(address("/api/zones", { by: this.by, lang: this.lang }));
+    else this.zonesAsked = "";
+    void this.loadHeat(this.heatUrl(this.view.measure, this.period));
+    void this.loadSeries(address("/api/series", { bucket: this.bucket, ...this.filters, lang: this.lang }));
+  }
+
+  setPreset(preset: Preset): void {
+    this.fixedBreaks = null;
+    Object.assign(this.view, { preset, from: null, to: null });
+  }
+
+  setPeriod(from: string | null, to: string | null): void {
+    Object.assign(this.view, { preset: null, from, to });
+  }
+
+  setBy(by: string): void {
+    if (by !== this.by) Object.assign(this.view, { by, zone: null });
+  }
+
+  select(code: string | null): void {
+    this.view.zone = code;
+  }
+
+  reset(): void {
+    this.fixedBreaks = null;
+    this.problem = null;
+    this.forget();
+    this.view = { ...START, camera: this.view.camera };
+    this.ask();
+  }
+
+  setLang(lang: Lang): void {
+    this.lang = lang;
+    localStorage.setItem(LANGUAGE, lang);
+  }
+
+  writeAddress(): void {
+    const search = writeView($state.snapshot(this.view) as View, this.lang);
+    if (search !== location.search) history.replaceState(null, "", location.pathname + search);
+  }
+
+  async signIn(token: string): Promise<void> {
+    await send("POST", "/api/session", this.lang, { token });
+    await this.loadCity();
+  }
+
+  async signOut(): Promise<void> {
+    await send("DELETE", "/api/session", this.lang);
+    await this.loadCity();
+  }
+}
+
+export const store = new Store();

@@ -1,0 +1,99 @@
+// What the service answers, as the page uses it. Columnar: the same position in every list is the same zone.
+
+export type Lang = "zh" | "en";
+export type Bbox = [number, number, number, number]; // west, south, east, north in degrees
+
+export interface CategoryNode {
+  key: string;
+  name: string;
+  name_en: string | null;
+  n: number | null; // null: hidden from the public (fewer than k)
+  children?: CategoryNode[];
+}
+
+export interface Plan {
+  id: number;
+  name: string;
+  state: "draft" | "approved" | "withdrawn";
+  valid_from: string | null;
+  valid_to: string | null;
+  grids: number;
+}
+
+export interface Measure {
+  key: string;
+  needs: string | string[] | null;
+  additive: boolean;
+  available?: boolean;
+}
+
+export interface City {
+  name: string | null;
+  synthetic: boolean;
+  timezone: string;
+  bbox: Bbox | null;
+  first_case: string | null;
+  last_case: string | null;
+  cases: number;
+  unplaced: number | null;
+  levels: { name: string; rank: number | null; n: number }[];
+  plans: Plan[];
+  current_plan: number | null;
+  categories: CategoryNode[];
+  origins: (string | { key: string; n: number | null })[];
+  facility_kinds: { kind: string; n: number | null }[];
+  measures: Measure[];
+  has: { units: boolean; households: boolean; ways: boolean };
+  basemap: { tianditu?: boolean; pmtiles?: boolean };
+  principal: "anonymous" | "admin";
+  k: number;
+  version: string | number;
+}
+
+export interface Zones {
+  codes: string[];
+  names: string[];
+  parents: (string | null)[];
+  area_m2: (number | null)[];
+  households: (number | null)[] | null;
+  lon: number[];
+  lat: number[];
+  bbox: Bbox[];
+}
+
+export interface Heat {
+  plan: { id: number; name: string } | null;
+  by: string;
+  measure: string;
+  period: { from: string | null; to: string | null };
+  asof: string | null;
+  unit: string;
+  codes: string[];
+  names: string[];
+  values: (number | null)[];
+  n: (number | null)[];
+  suppressed: boolean[];
+  breaks: number[];
+  total: number;
+  unplaced: number;
+  outside: number;
+  unassigned: number;
+  suppressed_total?: number;
+  version: string | number;
+}
+
+export interface Series {
+  bucket: Bucket;
+  starts: string[];
+  values: (number | null)[];
+  n?: (number | null)[];
+}
+
+export interface ByCategory {
+  keys: string[];
+  names: string[];
+  names_en: (string | null)[];
+  values: (number | null)[];
+}
+
+export type Bucket = "day" | "week" | "month";

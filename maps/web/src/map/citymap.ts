@@ -1,0 +1,266 @@
+// The map without a framework: it is told what to show and reports what the reader does.
+import {
+  type ExpressionSpecification, type GeoJSONSource, type MapGeoJSONFeature, type MapLayerMouseEvent, Map as MapLibre, type PointLike, setWorkerUrl,
+  type SourceSpecification,
+} from "maplibre-gl";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import type { FeatureCollection } from "geojson";
+import type { Bbox } from "../lib/types.ts";
+import * as style from "./style.ts";
+
+setWorkerUrl(workerUrl); // without this a production build shows an empty map
+
+export interface MapEvents {
+  hover(code: string | null, x: number, y: number): void;
+  facility(properties: Record<string, unknown> | null, x: number, y: number): void;
+  select(code: string | null): void;
+  moved(camera: [zoom: number, lat: number, lon: number], byReader: boolean): void;
+  idle(): void;
+}
+
+export type ZoneGeometry =
+  | { kind: "tiles"; key: string; url: string; layer: string }
+  | { kind: "shapes"; key: string; shapes: FeatureCollection };
+
+export interface Label {
+  name: string;
+  text: string;
+  lon: number;
+  lat: number;
+  order: number; // smaller wins where labels collide
+}
+
+const tiles = (path: string): string => new URL(path, location.origin).href.replaceAll("%7B", "{").replaceAll("%7D", "}");
+
+export class CityMap {
+  readonly map: MapLibre;
+  private readonly events: MapEvents;
+  private readonly reducedMotion: boolean;
+  private ready: Promise<void>;
+  private zoneKey = "";
+  private sourceLayer: string | null = null;
+  private painted = new Map<string, number>();
+  private home: Bbox | null; // fitted again while the page lays itself out, until the reader moves the map
+  private marks: { hover: string | null; selected: string | null } = { hover: null, selected: null };
+
+  constructor(container: HTMLElement, events: MapEvents, bbox: Bbox | null, camera: [number, number, number] | null) {
+    this.events = events;
+    this.home = camera ? null : bbox;
+    this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const start = camera
+      ? { zoom: camera[0], center: [camera[2], camera[1]] as [number, number] }
+      : bbox
+        ? { bounds: bbox, fitBoundsOptions: { padding: 24 } }
+        : { zoom: 3, center: [104, 35] as [number, number] };
+    this.map = new MapLibre({
+      container, style: style.EMPTY_STYLE, ...start, maxZoom: 18.5, attributionControl: false, dragRotate: false,
+      pitchWithRotate: false, touchPitch: false, fadeDuration: 0, localIdeographFontFamily: style.FONTS,
+      canvasContextAttributes: { antialias: true },
+    });
+    this.map.touchZoomRotate.disableRotation();
+    this.map.keyboard.disableRotation();
+    this.ready = new Promise((done) => this.map.once("load", () => done()));
+    this.listen();
+  }
+
+  private listen(): void {
+    const { map, events } = this;
+    map.on("idle", () => events.idle());
+    map.on("resize", () => this.home && map.fitBounds(this.home, { padding: 24, animate: false }));
+    for (const deed of ["mousedown", "touchstart", "wheel", "dragstart"] as const) map.on(deed, () => (this.home = null));
+    map.getCanvas().addEventListener("keydown", () => (this.home = null));
+    map.on("moveend", () => {
+      const { lat, lng } = map.getCenter();
+      events.moved([map.getZoom(), lat, lng], this.home === null);
+    });
+    map.on("mousemove", (e) => {
+      const facility = this.at(e.point, "facilities")[0];
+      events.facility(facility ? facility.properties : null, e.point.x, e.point.y);
+      const code = facility ? null : this.codeAt(e.point);
+      map.getCanvas().style.cursor = code ? "pointer" : "";
+      events.hover(code, e.point.x, e.point.y);
+    });
+    map.on("mouseout", () => {
+      events.hover(null, 0, 0);
+      events.facility(null, 0, 0);
+    });
+    map.on("click", (e: MapLayerMouseEvent) => {
+      const facility = this.at(e.point, "facilities")[0];
+      if (facility) events.facility(facility.properties, e.point.x, e.point.y);
+      else events.select(this.codeAt(e.point));
+    });
+  }
+
+  private at(point: PointLike, layer: string): MapGeoJSONFeature[] {
+    return this.map.getLayer(layer) ? this.map.queryRenderedFeatures(point, { layers: [layer] }) : [];
+  }
+
+  private codeAt(point: PointLike): string | null {
+    const found = this.at(point, style.ZONE_LAYER)[0];
+    return found ? String(found.properties["code"]) : null;
+  }
+
+  private feature(code: string): { source: string; sourceLayer?: string; id: string } {
+    return this.sourceLayer ? { source: style.ZONES, sourceLayer: this.sourceLayer, id: code } : { source: style.ZONES, id: code };
+  }
+
+  private drop(source: string, layers: string[]): void {
+    for (const id of layers) if (this.map.getLayer(id)) this.map.removeLayer(id);
+    if (this.map.getSource(source)) this.map.removeSource(source);
+  }
+
+  /** The first layer above the zones: new zones go below roads, outlines, names and facilities. */
+  private above(...ids: string[]): string | undefined {
+    return ids.find((id) => this.map.getLayer(id));
+  }
+
+  /** Geometry of the zones. The same key again changes nothing. */
+  async setZones(geometry: ZoneGeometry | null): Promise<void> {
+    await this.ready;
+    const key = geometry?.key ?? "";
+    if (key === this.zoneKey) return;
+    const source = this.map.getSource<GeoJSONSource>(style.ZONES);
+    const sameKind = geometry?.kind === "shapes" && this.zoneKey.startsWith("shapes");
+    this.zoneKey = key;
+    if (sameKind && source) {
+      source.setData(geometry.shapes);
+      return;
+    }
+    this.painted.clear();
+    this.marks = { hover: null, selected: null };
+    this.drop(style.ZONES, ["zones-mark", "zones-line", style.ZONE_LAYER]);
+    if (!geometry) return;
+    this.sourceLayer = geometry.kind === "tiles" ? geometry.layer : null;
+    const specification: SourceSpecification =
+      geometry.kind === "tiles"
+        ? { type: "vector", tiles: [tiles(geometry.url)], maxzoom: 14, promoteId: "code" }
+        : { type: "geojson", data: geometry.shapes, promoteId: "code", tolerance: 0.2 };
+    this.map.addSource(style.ZONES, specification);
+    const next = this.above("water-line", "zone-names", "facilities");
+    for (const layer of style.zoneLayers(this.sourceLayer)) {
+      // the mark of the chosen zone lies over the roads, its colour below them
+      this.map.addLayer(layer, layer.id === "zones-mark" ? this.above("zone-names", "facilities") : next);
+    }
+  }
+
+  /** Values travel apart from geometry: each zone's class becomes its feature state, joined by code. */
+  async paint(codes: readonly string[], classes: readonly number[], colours: readonly string[], noData: string, hidden: string): Promise<void> {
+    await this.ready;
+    if (!this.map.getLayer(style.ZONE_LAYER)) return;
+    const next = new Map<string, number>();
+    codes.forEach((code, i) => next.set(code, classes[i] as number));
+    for (const code of this.painted.keys()) if (!next.has(code)) this.map.removeFeatureState(this.feature(code), "c");
+    for (const [code, c] of next) if (this.painted.get(code) !== c) this.map.setFeatureState(this.feature(code), { c });
+    this.painted = next;
+    this.map.setPaintProperty(style.ZONE_LAYER, "fill-color", style.fillColour(colours, noData, hidden));
+  }
+
+  async mark(which: "hover" | "selected", code: string | null): Promise<void> {
+    await this.ready;
+    const before = this.marks[which];
+    if (before === code || !this.map.getSource(style.ZONES)) return;
+    if (before !== null) this.map.setFeatureState(this.feature(before), { [which]: false });
+    if (code !== null) this.map.setFeatureState(this.feature(code), { [which]: true });
+    this.marks[which] = code;
+  }
+
+  /** Lines of the coarser levels, the coarsest thickest. */
+  async setOutlines(levels: readonly string[]): Promise<void> {
+    await this.ready;
+    const wanted = new Set(levels.map((level) => `outline-${level}`));
+    for (const { id } of this.map.getStyle().layers) if (id.startsWith("outline-") && !wanted.has(id)) this.drop(id, [id]);
+    levels.forEach((level, i) => {
+      const id = `outline-${level}`;
+      if (this.map.getSource(id)) return;
+      const url = tiles(`/tiles/boundaries/{z}/{x}/{y}.mvt?level=${encodeURIComponent(level)}`);
+      this.map.addSource(id, { type: "vector", tiles: [url], maxzoom: 14 });
+      this.map.addLayer(style.outlineLayer(level, levels.length - i), this.above("zones-mark", "road-names", "zone-names", "facilities"));
+    });
+  }
+
+  /** Our own roads, rails and waters as a quiet ground. */
+  async setWays(): Promise<void> {
+    await this.ready;
+    if (this.map.getSource("ways")) return;
+    this.map.addSource("ways", { type: "vector", tiles: [tiles("/tiles/ways/{z}/{x}/{y}.mvt")], maxzoom: 14, minzoom: 8 });
+    for (const layer of style.WATER_LAYERS) this.map.addLayer(layer, this.above(style.ZONE_LAYER, "zone-names", "facilities"));
+    for (const layer of style.WAY_LAYERS) this.map.addLayer(layer, this.above("zones-mark", "zone-names", "facilities"));
+    this.map.addLayer(style.WAY_NAMES, this.above("zone-names", "facilities"));
+  }
+
+  /** A raster ground below everything, where the operator has configured one (Tianditu with the operator's own key). */
+  async setRaster(paths: readonly string[]): Promise<void> {
+    await this.ready;
+    paths.forEach((path, i) => {
+      const id = `raster-${i}`;
+      if (this.map.getSource(id)) return;
+      this.map.addSource(id, { type: "raster", tiles: [tiles(path)], tileSize: 256, maxzoom: 18 });
+      const first = this.map.getStyle().layers.find((layer) => layer.id !== "ground" && !layer.id.startsWith("raster-"));
+      this.map.addLayer({ id, type: "raster", source: id, paint: { "raster-saturation": -0.5, "raster-opacity": 0.8 } }, first?.id);
+    });
+  }
+
+  async setLabels(labels: readonly Label[], minZoom: number): Promise<void> {
+    await this.ready;
+    const data: FeatureCollection = {
+      type: "FeatureCollection",
+      features: labels.map(({ lon, lat, ...properties }) => ({
+        type: "Feature", properties, geometry: { type: "Point", coordinates: [lon, lat] },
+      })),
+    };
+    const source = this.map.getSource<GeoJSONSource>("labels");
+    if (source) source.setData(data);
+    else {
+      this.map.addSource("labels", { type: "geojson", data });
+      this.map.addLayer(style.LABELS, this.above("facilities"));
+    }
+    this.map.setLayerZoomRange("zone-names", minZoom, 24);
+  }
+
+  async setFacilities(kinds: readonly string[], colour: (kind: string) => string): Promise<void> {
+    await this.ready;
+    if (!kinds.length) return this.drop("facilities", ["facilities"]);
+    if (!this.map.getSource("facilities")) {
+      this.map.addSource("facilities", { type: "vector", tiles: [tiles("/tiles/facilities/{z}/{x}/{y}.mvt")], maxzoom: 14 });
+      this.map.addLayer(style.FACILITIES);
+    }
+    this.map.setFilter("facilities", ["in", ["get", "kind"], ["literal", [...kinds]]]);
+    const arms = kinds.flatMap((kind) => [kind, colour(kind)]);
+    const expression = ["match", ["get", "kind"], ...arms, "#555555"] as unknown as ExpressionSpecification;
+    this.map.setPaintProperty("facilities", "circle-color", expression);
+  }
+
+  fit(bbox: Bbox, maxZoom = 16): void {
+    this.home = null;
+    this.map.fitBounds(bbox, { padding: 48, maxZoom, animate: !this.reducedMotion, duration: 500 });
+  }
+
+  /** Bring a zone into sight only when it is not: the map does not jump about under the reader. */
+  reveal(bbox: Bbox): void {
+    const seen = this.map.getBounds();
+    if (!seen.contains([bbox[0], bbox[1]]) || !seen.contains([bbox[2], bbox[3]])) this.fit(bbox, Math.max(this.map.getZoom(), 12));
+  }
+
+  zoom(by: number): void {
+    this.home = null;
+    this.map.zoomTo(this.map.getZoom() + by, { animate: !this.reducedMotion, duration: 250 });
+  }
+
+  describe(title: string): void {
+    this.map.getCanvas().setAttribute("aria-label", title);
+  }
+
+  /** The picture as it stands, for paper. */
+  picture(): string {
+    this.map.redraw();
+    return this.map.getCanvas().toDataURL("image/png");
+  }
+
+  resize(): void {
+    this.map.resize();
+  }
+
+  destroy(): void {
+    this.map.remove();
+  }
+}

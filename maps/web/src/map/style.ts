@@ -1,0 +1,133 @@
+// How the quiet ground and the zones are drawn. No glyph server, no sprites: labels use the fonts of the machine.
+import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
+import { HIDDEN, NO_DATA } from "../lib/classes.ts";
+
+export const FONTS = '"Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif';
+export const ZONES = "zones";
+export const ZONE_LAYER = "zones-fill";
+
+export const GROUND = "#eef1f3";
+const WATER = "#cfe0ea";
+const INK = "#1b2a38";
+
+export const EMPTY_STYLE: StyleSpecification = {
+  version: 8,
+  sources: {},
+  layers: [{ id: "ground", type: "background", paint: { "background-color": GROUND } }],
+};
+
+const byZoom = (...stops: (number | ExpressionSpecification)[]): ExpressionSpecification =>
+  ["interpolate", ["exponential", 1.5], ["zoom"], ...stops] as ExpressionSpecification;
+
+const main: ExpressionSpecification = [
+  "match", ["coalesce", ["get", "kind"], ""],
+  ["motorway", "trunk", "primary", "motorway_link", "trunk_link", "primary_link", "expressway", "arterial"], 2,
+  ["secondary", "tertiary", "secondary_link", "tertiary_link", "collector"], 1.2,
+  0.6,
+];
+
+/** Water lies under the zones, so that they stay in the foreground. */
+export const WATER_LAYERS: LayerSpecification[] = [
+  {
+    id: "water-area", type: "fill", source: "ways", "source-layer": "ways",
+    filter: ["all", ["==", ["get", "class"], "water"], ["==", ["geometry-type"], "Polygon"]],
+    paint: { "fill-color": WATER },
+  },
+];
+
+/** Roads, rails and rivers lie over the zones, light and thin: enough to know where one is. */
+export const WAY_LAYERS: LayerSpecification[] = [
+  {
+    id: "water-line", type: "line", source: "ways", "source-layer": "ways",
+    filter: ["all", ["==", ["get", "class"], "water"], ["!=", ["geometry-type"], "Point"]],
+    layout: { "line-cap": "round", "line-join": "round" },
+    paint: { "line-color": "#7fb0d0", "line-opacity": 0.8, "line-width": byZoom(9, 0.8, 14, 2.5, 18, 8) },
+  },
+  {
+    id: "roads", type: "line", source: "ways", "source-layer": "ways",
+    filter: ["in", ["get", "class"], ["literal", ["road", "bridge", "path"]]],
+    layout: { "line-cap": "round", "line-join": "round" },
+    paint: {
+      "line-color": "#ffffff",
+      "line-opacity": ["interpolate", ["linear"], ["zoom"], 10, 0.55, 14, 0.75],
+      "line-width": byZoom(9, ["*", 0.5, main], 13, ["*", 1, main], 18, ["*", 6, main]),
+    },
+  },
+  {
+    id: "rails", type: "line", source: "ways", "source-layer": "ways",
+    filter: ["==", ["get", "class"], "rail"],
+    paint: { "line-color": "#55606b", "line-width": byZoom(9, 0.6, 16, 2), "line-dasharray": [4, 2] },
+  },
+];
+
+export const WAY_NAMES: LayerSpecification = {
+  id: "road-names", type: "symbol", source: "ways", "source-layer": "ways", minzoom: 13.5,
+  filter: ["all", ["in", ["get", "class"], ["literal", ["road", "water", "bridge"]]], ["has", "name"]],
+  layout: {
+    "symbol-placement": "line", "text-field": ["get", "name"], "text-size": 11, "text-font": ["sans-serif"],
+    "symbol-spacing": 400, "text-padding": 8,
+  },
+  paint: { "text-color": "#52606d", "text-halo-color": "#ffffff", "text-halo-width": 1.4 },
+};
+
+/** Class → colour, as a question to the zone's feature state `c`. */
+export function fillColour(colours: readonly string[], noData: string, hidden: string): ExpressionSpecification {
+  const arms = colours.flatMap((colour, i) => [i, colour]);
+  return [
+    "match", ["coalesce", ["feature-state", "c"], NO_DATA], HIDDEN, hidden, ...arms, noData,
+  ] as unknown as ExpressionSpecification;
+}
+
+const state = (name: string, on: number, off: number): ExpressionSpecification => [
+  "case", ["boolean", ["feature-state", name], false], on, off,
+];
+
+export function zoneLayers(sourceLayer: string | null): LayerSpecification[] {
+  const from = sourceLayer ? { source: ZONES, "source-layer": sourceLayer } : { source: ZONES };
+  return [
+    { id: ZONE_LAYER, type: "fill", ...from, paint: { "fill-color": GROUND, "fill-opacity": 0.86, "fill-antialias": false } },
+    {
+      id: "zones-line", type: "line", ...from,
+      paint: { "line-color": "#6b7a87", "line-opacity": 0.55, "line-width": byZoom(8, 0.2, 12, 0.7, 16, 1.6) },
+    },
+    {
+      id: "zones-mark", type: "line", ...from,
+      layout: { "line-join": "round" },
+      paint: {
+        "line-color": ["case", ["boolean", ["feature-state", "selected"], false], "#0b1620", "#0b62b0"],
+        "line-opacity": ["max", state("selected", 1, 0), state("hover", 1, 0)],
+        "line-width": ["case", ["boolean", ["feature-state", "selected"], false], 3.5, 2.5],
+      },
+    },
+  ];
+}
+
+/** Names and values at the zones' own points; where they would collide the higher value stays. */
+export const LABELS: LayerSpecification = {
+  id: "zone-names", type: "symbol", source: "labels",
+  layout: {
+    "text-field": ["format", ["get", "name"], { "font-scale": 1 }, "\n", {}, ["get", "text"], { "font-scale": 0.92 }],
+    "text-font": ["sans-serif"], "text-size": ["interpolate", ["linear"], ["zoom"], 9, 11, 15, 14],
+    "text-max-width": 8, "text-padding": 6, "symbol-sort-key": ["get", "order"],
+  },
+  paint: { "text-color": INK, "text-halo-color": "rgba(255,255,255,0.92)", "text-halo-width": 1.6 },
+};
+
+export function outlineLayer(level: string, rank: number): LayerSpecification {
+  return {
+    id: `outline-${level}`, type: "line", source: `outline-${level}`, "source-layer": "boundaries",
+    layout: { "line-join": "round" },
+    paint: {
+      "line-color": "#25313c", "line-opacity": 0.75,
+      "line-width": byZoom(8, 0.6 + 0.3 * rank, 15, 1.4 + 0.8 * rank),
+    },
+  };
+}
+
+export const FACILITIES: LayerSpecification = {
+  id: "facilities", type: "circle", source: "facilities", "source-layer": "facilities",
+  paint: {
+    "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 3, 15, 7],
+    "circle-stroke-color": "#ffffff", "circle-stroke-width": 1.5,
+  },
+};
