@@ -22,13 +22,13 @@ from api import answers, openapi, policy, problems
 from api.dependencies import Service
 from api.guard import Guard
 from api.metrics import Metrics
-from api.routers import city, health, session
+from api.routers import cases, city, health, plans, runs, session
 from api.routers.static import Files
 from api.routers.tiles import Tiles, TileSets
 from geo.db import session as sessions
 from geo.settings import Settings
 
-FAMILIES = (health.router, session.router, city.router)
+FAMILIES = (health.router, session.router, city.router, plans.router, cases.router, runs.router)
 
 
 class RouteWithoutPolicy(RuntimeError):
@@ -96,9 +96,9 @@ def check_policy(app: FastAPI, plain: Mapping[str, ASGIApp]) -> None:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    service.versions.start()
+    service.fresh.start()
     yield
-    service.versions.stop()
+    service.fresh.stop()
     sessions.forget(service.settings)
 
 

@@ -9,13 +9,12 @@ import contextlib
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-import psycopg
 from fastapi import Depends, Request
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -23,80 +22,80 @@ from starlette.types import Scope
 
 from api import auth
 from api.answers import AnswerCache, etag
+from api.logs import log
+from geo.columns import ColumnStore
 from geo.db import session as sessions
-from geo.db.tables import PARTS
-from geo.db.versions import CHANNEL
 from geo.settings import Settings
 
-CHECK_EVERY_S = 2.0
+ASK_EVERY_S = 0.5
+RETRY_S = 1.0
+QUARTER_S = 900  # `current` is a question about today: a kept answer is asked again four times an hour
 ANSWERS_BYTES = 96 * 2**20
 TILES_BYTES = 64 * 2**20
 
 
-class Versions:
-    """The data's versions as this worker knows them: told by NOTIFY, and looked up every two seconds.
+class Freshness:
+    """What every kept answer depends on, as one word: the versions of the data, the state of the columns, the hour.
 
-    While the database is away the last known ones stay, so that answers from memory go on.
+    The column store listens for changes and looks every two seconds; while the database is away its last word stays,
+    so that answers from memory go on. Until the store has something to answer from, the database is asked.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.parts: dict[str, int] = dict.fromkeys(PARTS, 0)
-        self.stamp = ""
-        self.on_change: list[Callable[[], None]] = []
-        self._looked_at = float("-inf")
-        self._lock = threading.Lock()
+    def __init__(self, store: ColumnStore) -> None:
+        self.store = store
+        self.ready = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._seen: tuple[Any, Any, int] = (None, None, 0)
+        self._word = ""
+        self._asked_at = float("-inf")
 
     def start(self) -> None:
-        """Begins to listen, on a thread of its own."""
-        self._thread = threading.Thread(target=self._listen, name="wangge-versions", daemon=True)
+        """Opens (or builds) the columns on a thread of its own, again and again until it succeeds."""
+        self._thread = threading.Thread(target=self._open, name="wangge-opening", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread."""
+        """Ends the threads."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
+        self.store.close()
 
-    def current(self) -> str:
-        """A short word that changes whenever any data changes; asks the database only when nobody listens."""
-        if self._thread is None and time.monotonic() - self._looked_at > CHECK_EVERY_S / 4:
-            with sessions.session(self.settings, "app") as s:
-                self._take(
-                    {
-                        row.part: row.version
-                        for row in s.execute(text("SELECT part, version FROM data_version"))
-                    }
-                )
-        return self.stamp
+    def known(self) -> str | None:
+        """The word, without waiting for anything; None while nobody listens yet."""
+        if not self.ready.is_set():
+            return None
+        seen = (self.store.versions, self.store.current(), int(time.time()) // QUARTER_S)
+        if seen[0] is not self._seen[0] or seen[1] is not self._seen[1] or seen[2] != self._seen[2]:
+            self._word = etag(release(), *sorted(seen[0].items()), seen[1].version, seen[2])
+            self._seen = seen
+        return self._word
 
-    def _listen(self) -> None:
+    def word(self) -> str:
+        """The same, asking the database when nobody listens yet."""
+        found = self.known()
+        if found is not None:
+            return found
+        if time.monotonic() - self._asked_at > ASK_EVERY_S:
+            self.store.poll()
+            self._asked_at = time.monotonic()
+        return etag(release(), *sorted(self.store.versions.items()))
+
+    def of(self, *parts: str) -> tuple[int, ...]:
+        """The versions of some parts, as last seen."""
+        return tuple(self.store.versions[part] for part in parts)
+
+    def _open(self) -> None:
         while not self._stop.is_set():
             try:
-                with sessions.connect(self.settings, "app", autocommit=True) as connection:
-                    connection.execute(f"LISTEN {CHANNEL}")
-                    while not self._stop.is_set():
-                        self._take(
-                            dict(connection.execute("SELECT part, version FROM data_version").fetchall())
-                        )
-                        for _ in connection.notifies(timeout=CHECK_EVERY_S, stop_after=1):
-                            pass
-            except psycopg.Error:
-                self._stop.wait(0.5)
-
-    def _take(self, found: dict[str, Any]) -> None:
-        with self._lock:
-            self._looked_at = time.monotonic()
-            parts = {part: int(found.get(part, 0)) for part in PARTS}
-            stamp = etag(release(), *parts.values(), dt.datetime.now(dt.UTC).date())
-            if stamp == self.stamp:
+                self.store.current()
+            except Exception as problem:  # whatever is wrong, the service waits for it to be put right
+                log("columns not ready", kind=type(problem).__name__)
+                self._stop.wait(RETRY_S)
+            else:
+                self.ready.set()
                 return
-            self.parts, self.stamp = parts, stamp
-        for act in self.on_change:
-            with contextlib.suppress(Exception):  # a listener's trouble must not end the listening
-                act()
 
 
 @dataclass
@@ -104,8 +103,8 @@ class Service:
     """Everything a route needs; built once, shared by all requests of a process."""
 
     settings: Settings
-    store: Any
-    versions: Versions
+    store: ColumnStore
+    fresh: Freshness
     principals: auth.Principals
     answers: AnswerCache = field(default_factory=lambda: AnswerCache(ANSWERS_BYTES))
     tiles: AnswerCache = field(default_factory=lambda: AnswerCache(TILES_BYTES))
@@ -113,15 +112,13 @@ class Service:
     @classmethod
     def build(cls, settings: Settings) -> Service:
         """Opens nothing yet: the database may come up later."""
-        versions = Versions(settings)
+        store = ColumnStore(settings)
 
         def look_up(sha256: bytes) -> auth.Principal | None:
             with sessions.session(settings, "app") as s:
                 return auth.find(s, sha256)
 
-        made = cls(settings, _store(settings), versions, auth.Principals(look_up))
-        versions.on_change += [made.answers.clear, made.tiles.clear]
-        return made
+        return cls(settings, store, Freshness(store), auth.Principals(look_up))
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
@@ -133,14 +130,6 @@ class Service:
         """The date in the city's zone."""
         zone = session.scalar(text("SELECT timezone FROM city"))
         return dt.datetime.now(ZoneInfo(zone or "Asia/Shanghai")).date()
-
-
-def _store(settings: Settings) -> Any:
-    try:
-        from geo.columns import ColumnStore
-    except ImportError:
-        return None
-    return ColumnStore(settings)
 
 
 def release() -> str:

@@ -22,7 +22,7 @@ NEEDS = {"per_1000_households": "households", "overdue": "due", "satisfied_share
 def city(_: Annotated[Plain, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
     """Name, clock, box, period of the data, levels, plans, categories, measures. Counts below k are left out for
     the public."""
-    key = (service.versions.current(), "city", principal.kind)
+    key = (service.fresh.word(), "city", principal.kind)
     kept = service.answers.get(key)
     if kept is not None:
         return kept

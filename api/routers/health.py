@@ -26,7 +26,7 @@ def healthz(_: Annotated[Plain, Query()]) -> answers.Answer:
 def readyz(_: Annotated[Plain, Query()], service: TheService) -> answers.Answer:
     """200 when the database answers, its schema is the one this code needs, the web application is built and the
     cases stand as columns; else 503 with what is missing."""
-    checks = {**_database(service), "ui": index_file() is not None, "columns": _columns(service)}
+    checks = {**_database(service), "ui": index_file() is not None, "columns": service.fresh.ready.is_set()}
     ready = all(checks.values())
     return answers.json(
         {"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503
@@ -47,10 +47,3 @@ def _database(service: Service) -> dict[str, Any]:
     except Exception:  # whatever is wrong with it, it cannot answer
         return {"database": False, "schema": False}
     return {"database": True, "schema": revision == migrations.head()}
-
-
-def _columns(service: Service) -> bool:
-    try:
-        return service.store is not None and service.store.current() is not None
-    except Exception:  # as above
-        return False

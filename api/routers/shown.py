@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from api.dependencies import Service
-from api.schemas import day
+from api.schemas import Filtered, day
+from geo.cases import CaseFilter
 from geo.errors import NotFound, RefusedArgument
 
 
@@ -67,3 +68,14 @@ def level(session: Session, word: str, today: dt.date) -> tuple[str, dt.date]:
             "level 的日期应为 YYYY-MM-DD。", "The date of level must be YYYY-MM-DD.", field="level"
         ) from None
     return name, found
+
+
+def filter_of(asked: Filtered) -> CaseFilter:
+    """Which cases are asked for."""
+    return CaseFilter(
+        from_date=asked.from_,
+        to_date=asked.to,
+        categories=tuple(sorted(set(asked.category))),
+        origins=tuple(sorted(set(asked.origin))),
+        statuses=tuple(sorted(set(asked.status))),
+    )

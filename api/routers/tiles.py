@@ -35,7 +35,7 @@ class Tiles:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service, who = self.service, principal_of(scope)
-        stamp = service.versions.stamp or await run_in_threadpool(service.versions.current)
+        stamp = service.fresh.known() or await run_in_threadpool(service.fresh.word)
         key = (stamp, scope["path"], scope["query_string"], who.kind)
         answer = service.tiles.get(key)
         if answer is None:
@@ -50,8 +50,7 @@ class Tiles:
         with self.service.session() as session:
             subject, settled = _subject(self.service, session, layer, scope["wangge.params"], query, kind)
             content = tiles.tile(session, subject, at)
-        changed = [self.service.versions.parts[part] for part in PARTS[layer]]
-        validator = answers.etag(layer, subject, at, *changed)
+        validator = answers.etag(layer, subject, at, *self.service.fresh.of(*PARTS[layer]))
         if settled:
             cache = IMMUTABLE
         else:

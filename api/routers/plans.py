@@ -1,0 +1,38 @@
+"""`/api/plans`: plans to look at. The public sees approved ones; a draft does not exist for it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api import answers
+from api.dependencies import ThePrincipal, TheService
+from api.routers import shown
+from api.schemas import Plain
+from geo import features
+
+router = APIRouter(prefix="/api/plans", tags=["plans"])
+
+
+@router.get("", summary="Plans, the newest first")
+def plans(_: Annotated[Plain, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
+    """Every plan the caller may see."""
+    with service.session() as session:
+        found = features.plans(session, drafts=principal.kind == "admin")
+    rule = answers.cache_rule(principal.kind, 10)
+    return answers.json({"plans": found}, etag=answers.etag(found), cache=rule)
+
+
+@router.get("/{plan}", summary="One plan")
+def plan(
+    _: Annotated[Plain, Query()], plan: str, service: TheService, principal: ThePrincipal
+) -> answers.Answer:
+    """One plan by number, name, `current` or `as-of:DATE`, with how it was made and its score."""
+    with service.session() as session:
+        ref = shown.plan(service, session, plan, principal.kind)
+        found = features.plan(session, ref.id, drafts=principal.kind == "admin")
+    if found is None:
+        raise shown.no_plan(plan)
+    rule = answers.cache_rule(principal.kind, 10)
+    return answers.json(found, etag=answers.etag(found), cache=rule)
