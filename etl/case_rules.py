@@ -1,0 +1,129 @@
+"""What is decided about a file before its first row is kept: layout, clock, CRS, day or month first, personal columns."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from etl import privacy, times
+from etl.clean import Rules
+from etl.sources import TIME_FIELDS, Layout, check_timezone, detect, need
+from etl.tables import Table
+from geo import crs as crs_
+from geo.errors import RefusedArgument, RefusedFile
+
+DEFAULT_ZONE = "Asia/Shanghai"
+
+
+def settle(session: Session, table: Table, source: str, *, map_file: Path | None, crs: str, now: int) -> Rules:
+    """The rules of a file; refuses one that lacks what a case needs."""
+    layout = detect(table.header, map_file=map_file)
+    need(layout, table.header, has_geometry=table.has_geometry)
+    layout = _one_position(layout, table)
+    return Rules(
+        layout,
+        zone_of(session, source, layout),
+        now,
+        choose_crs(layout, table, crs),
+        _orders(table, layout),
+        personal_columns(table, layout),
+        decimal_comma=table.delimiter in (";", "\t"),
+        word=table.word,
+    )
+
+
+def zone_of(session: Session, source: str, layout: Layout) -> str:
+    """The clock of a source: its layout's, what the database knows of it, the city's, China's."""
+    if layout.timezone:
+        return layout.timezone
+    known = session.scalar(text("SELECT timezone FROM source WHERE name = :name"), {"name": source})
+    city = known or session.scalar(text("SELECT timezone FROM city WHERE id = 1"))
+    return check_timezone(str(city or DEFAULT_ZONE))
+
+
+def choose_crs(layout: Layout, table: Table, wish: str) -> str:
+    """The CRS of the positions: `--crs`, the layout's, the file's, or EPSG:4326 for longitude and latitude."""
+    named = wish if wish != "auto" else layout.crs or table.crs
+    if named is not None:
+        if named.lower() in crs_.SHIFTED:
+            return named.lower()
+        found = crs_.canonical(named)
+        if found is None:
+            raise RefusedArgument(f"没有坐标系 {named}。", f"There is no CRS {named}.", field="crs")
+        return found
+    if "lon" in layout.columns or table.has_geometry or "wkt" in layout.columns:
+        return crs_.WGS84
+    raise RefusedFile(
+        f"只有平面坐标 {layout.columns['x']}、{layout.columns['y']}，没有坐标系。",
+        f"Only projected coordinates {layout.columns['x']}, {layout.columns['y']} and no CRS.",
+        code="crs-missing",
+        field="crs",
+        do_zh="用 --crs EPSG:n 指定。",
+        do_en="Name it with --crs EPSG:n.",
+    )
+
+
+def personal_columns(table: Table, layout: Layout) -> frozenset[str]:
+    """Headers that are personal by name, or by what the first batch holds; columns chosen for a field by name only
+    where the field may be dropped."""
+    used = {header: name for name, header in layout.columns.items()}
+    found = {header for header in table.header if header not in used and privacy.personal_by_name(header)}
+    found |= {h for h, name in used.items() if name in ("responsible_body", "description") and privacy.personal_by_name(h)}
+    for batch in islice(table.batches(), 1):
+        for header in table.header:
+            if header in found or used.get(header) not in (None, "responsible_body", "repeat_of", "category", "subcategory"):
+                continue
+            if privacy.personal_by_content(batch.table.column(header).combine_chunks()):
+                found.add(header)
+    return frozenset(found)
+
+
+def _one_position(layout: Layout, table: Table) -> Layout:
+    """Longitude and latitude win over x and y; what is not used stays an ordinary column."""
+    columns = dict(layout.columns)
+    if table.has_geometry or ("lon" in columns and "lat" in columns):
+        drop = {"x", "y", "wkt"} | ({"lon", "lat"} if table.has_geometry else set())
+    elif "wkt" in columns:
+        drop = {"x", "y", "lon", "lat"}
+    else:
+        drop = {"lon", "lat"}
+    kept = {name: header for name, header in columns.items() if name not in drop}
+    return Layout(
+        layout.name, kept, layout.reason_zh, layout.reason_en, layout.timezone, layout.crs, layout.formats, layout.words
+    )
+
+
+def _orders(table: Table, layout: Layout) -> dict[str, str | None]:
+    """Day or month first, per time field: only where the first rows leave a doubt is the whole file read for it."""
+    names = [name for name in TIME_FIELDS if name in layout.columns and not layout.formats.get(name)]
+    doubtful = [name for name in names if _doubtful(table, layout.columns[name])]
+    if not doubtful:
+        return {}
+    seen = {name: times.Order() for name in doubtful}
+    for batch in table.batches():
+        for name in doubtful:
+            column = times.trimmed(batch.table.column(layout.columns[name]).combine_chunks())
+            found = times.parse(column, "UTC").order
+            seen[name].day_first += found.day_first
+            seen[name].month_first += found.month_first
+    return {name: order.decided for name, order in seen.items()}
+
+
+def _doubtful(table: Table, header: str) -> bool:
+    """Whether any value of the column can be read with day or month first."""
+    for batch in table.batches():
+        column = times.trimmed(batch.table.column(header).combine_chunks())
+        if (times.parse(column, "UTC").problem == times.AMBIGUOUS).any():
+            return True
+        if batch.rows.size and not _slashes(column):
+            return False
+    return False
+
+
+def _slashes(column: object) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.any(pc.match_substring_regex(column, r"^[0-9]{1,2}[/-][0-9]{1,2}[/-][0-9]{4}")).as_py())

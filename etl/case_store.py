@@ -1,0 +1,322 @@
+"""Cases in the database: the partition of a source, its categories, the stage and the merge.
+
+The first load of a source copies straight into a table created in the same transaction (with wal_level=minimal
+PostgreSQL then writes no WAL for the rows) and attaches it as the source's partition; a later one stages, compares
+`row_hash` and changes only what differs. Everything that other loaders also write (sources, categories, runs) is
+written last, under one short lock, so that two loads never wait for each other in a circle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, LiteralString
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg import sql
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from etl import copying
+from etl.clean import Cleaned
+from geo.db.session import raw
+from geo.errors import RefusedArgument, RefusedFile
+
+FINISH_LOCK = 0x77616E67  # "wang"
+SOURCE_LOCK = 0x6361_7365  # "case"
+WAIT_S = 60
+CATEGORIES = 20_000
+UNCATEGORISED = ("-", "未分类", "Uncategorised")
+COLUMNS: tuple[LiteralString, ...] = (
+    "source_id", "source_case_id", "opened_at", "closed_at", "due_at", "dispatched_at", "category_id", "status", "origin",
+    "urgency", "satisfied", "flags", "responsible_body", "repeat_of", "description", "attributes", "row_hash", "geom",
+    "unit_id", "load_run_id",
+)  # fmt: skip
+
+
+@dataclass
+class SourceState:
+    """A source as the database knows it, or as it will be created."""
+
+    id: int
+    name: str
+    catalogue_id: int
+    is_new: bool
+    has_partition: bool
+    closed_catalogue: bool = False
+    categories: dict[tuple[str, str | None], int] = field(default_factory=dict)
+    new_categories: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def partition(self) -> str:
+        """The name of its partition of `cases`."""
+        return f"cases_{self.id}"
+
+
+# ── Locks and state ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def lock_source(session: Session, name: str) -> None:
+    """Wait up to 60 s for the loads of this source that run now, then refuse; also frees the server from dead clients."""
+    session.execute(text("SELECT set_config('client_connection_check_interval', '2s', true)"))
+    _lock(session, "SELECT pg_advisory_xact_lock(:space, hashtext(:name))", name, space=SOURCE_LOCK, name=name)
+
+
+def lock_finish(session: Session) -> None:
+    """The short lock under which a load writes what others write too."""
+    _lock(session, "SELECT pg_advisory_xact_lock(:key)", "*", key=FINISH_LOCK)
+
+
+def _lock(session: Session, statement: str, name: str, **values: object) -> None:
+    session.execute(text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": f"{WAIT_S}s"})
+    try:
+        session.execute(text(statement), values)
+    except Exception as problem:
+        if isinstance(getattr(problem, "orig", None), psycopg.errors.LockNotAvailable):
+            raise RefusedArgument(
+                f"来源 {name} 正在被另一个装载占用，等了 {WAIT_S} 秒。",
+                f"Another load of source {name} is still running after {WAIT_S} s.",
+                code="source-busy",
+                field="source",
+                do_zh="等它结束后重试。",
+                do_en="Try again when it is done.",
+            ) from problem
+        raise
+
+
+def state_of(session: Session, name: str) -> SourceState:
+    """The source with its categories; a new one gets its ids reserved, nothing is written."""
+    row = session.execute(
+        text(
+            "SELECT s.id, s.catalogue_id, c.open, to_regclass('cases_' || s.id) IS NOT NULL "
+            "FROM source s JOIN catalogue c ON c.id = s.catalogue_id WHERE s.name = :name"
+        ),
+        {"name": name},
+    ).one_or_none()
+    if row is None:
+        found = session.execute(text("SELECT id, open FROM catalogue WHERE name = :name"), {"name": name}).one_or_none()
+        catalogue = found.id if found else _next(session, "catalogue")
+        state = SourceState(_next(session, "source"), name, catalogue, is_new=True, has_partition=False)
+        state.closed_catalogue = bool(found and not found.open)
+    else:
+        state = SourceState(row[0], name, row[1], is_new=False, has_partition=row[3], closed_catalogue=not row[2])
+    known = session.execute(
+        text(
+            "SELECT k.id, p.code AS top, k.code, k.parent_id FROM category k "
+            "LEFT JOIN category p ON p.id = k.parent_id WHERE k.catalogue_id = :catalogue"
+        ),
+        {"catalogue": state.catalogue_id},
+    )
+    for item in known:
+        key = (item.code, None) if item.parent_id is None else (item.top, item.code)
+        state.categories[key] = item.id
+    return state
+
+
+def _next(session: Session, table: str) -> int:
+    return int(session.scalar(text("SELECT nextval(pg_get_serial_sequence(:table, 'id'))"), {"table": table}) or 0)
+
+
+def category_code(word: str) -> str:
+    """The code of a source's own word: the word, without the slash that separates keys.
+
+    >>> category_code("Noise - Street/Sidewalk")
+    'Noise - Street／Sidewalk'
+    """
+    return word.replace("/", "／")
+
+
+def category_id(session: Session, state: SourceState, top: str | None, sub: str | None) -> int | None:
+    """The id of a category of the source, reserved when it is new; None when its catalogue is closed."""
+    if top is None and sub is None:
+        return _category(session, state, UNCATEGORISED[0], None, UNCATEGORISED[1], UNCATEGORISED[2])
+    head, name = (top, sub) if top is not None else (sub, None)
+    assert head is not None
+    parent = _category(session, state, category_code(head), None, head, None)
+    if name is None or parent is None:
+        return parent
+    return _category(session, state, category_code(head), category_code(name), name, None)
+
+
+def _category(
+    session: Session, state: SourceState, top: str, sub: str | None, name: str, name_en: str | None
+) -> int | None:
+    known = state.categories.get((top, sub))
+    if known is not None:
+        return known
+    if state.closed_catalogue and top != UNCATEGORISED[0]:
+        return None
+    if len(state.categories) >= CATEGORIES:
+        raise RefusedFile(
+            f"类别超过 {CATEGORIES} 种：类别列多半选错了。",
+            f"More than {CATEGORIES} categories: the category column is probably another one.",
+            code="category-column",
+            do_en="Name it with --map.",
+            do_zh="用 --map 指定类别列。",
+        )
+    new = _next(session, "category")
+    parent = None if sub is None else state.categories[(top, None)]
+    state.categories[(top, sub)] = new
+    row = {"id": new, "catalogue": state.catalogue_id, "parent": parent, "code": sub or top, "name": name, "en": name_en}
+    state.new_categories.append(row)
+    return new
+
+
+def write_source(session: Session, state: SourceState, timezone: str | None) -> None:
+    """Insert the new source, its catalogue and its new categories (under `lock_finish`)."""
+    if state.is_new:
+        session.execute(
+            text("INSERT INTO catalogue (id, name, open) VALUES (:id, :name, true) ON CONFLICT DO NOTHING"),
+            {"id": state.catalogue_id, "name": state.name},
+        )
+        session.execute(
+            text("INSERT INTO source (id, name, timezone, catalogue_id) VALUES (:id, :name, :timezone, :catalogue)"),
+            {"id": state.id, "name": state.name, "timezone": timezone, "catalogue": state.catalogue_id},
+        )
+    if state.new_categories:
+        session.execute(
+            text(
+                "INSERT INTO category (id, catalogue_id, parent_id, code, name, name_en) "
+                "VALUES (:id, :catalogue, :parent, :code, :name, :en)"
+            ),
+            state.new_categories,
+        )
+
+
+# ── Rows ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Writer:
+    """Where the rows of one load go: straight into a new partition, or into a stage to be merged."""
+
+    def __init__(self, session: Session, state: SourceState, run_id: int) -> None:
+        self.session, self.state, self.run_id = session, state, run_id
+        self.direct = not state.has_partition
+        self.table = state.partition if self.direct else "case_stage"
+        self.connection = raw(session)
+        self.rows = 0
+        self._create()
+
+    def _create(self) -> None:
+        if self.direct:
+            self._run(
+                "CREATE TABLE {table} (LIKE cases INCLUDING DEFAULTS INCLUDING CONSTRAINTS, "
+                "CONSTRAINT source CHECK (source_id = {source}))"
+            )
+            self._run("ALTER TABLE {table} ALTER id SET DEFAULT nextval(pg_get_serial_sequence('cases', 'id'))")
+        else:
+            self._run("CREATE TEMP TABLE {table} (LIKE cases INCLUDING CONSTRAINTS) ON COMMIT DROP")
+            self._run("ALTER TABLE {table} DROP COLUMN id")
+
+    def _run(self, statement: LiteralString) -> int:
+        query = sql.SQL(statement).format(
+            table=sql.Identifier(self.table),
+            source=sql.Literal(self.state.id),
+            run=sql.Literal(self.run_id),
+            columns=sql.SQL(", ").join(map(sql.Identifier, COLUMNS)),
+        )
+        return self.connection.execute(query).rowcount
+
+    def write(self, payload: NDArray[np.uint8], rows: int) -> None:
+        """Copy encoded rows (`copying.rows`)."""
+        freeze: LiteralString = ", FREEZE" if self.direct else ""
+        query = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY" + freeze + ")").format(
+            sql.Identifier(self.table), sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
+        )
+        with self.connection.cursor() as cursor, cursor.copy(query) as copy:
+            copy.write(copying.HEAD)
+            view = memoryview(payload)
+            for start in range(0, len(view), 1 << 20):
+                copy.write(view[start : start + (1 << 20)])
+            copy.write(copying.TAIL)
+        self.rows += rows
+
+    def drop_repeats(self) -> int:
+        """Of ids that stand more than once keep one row when all are equal, none when they differ; rows removed."""
+        return self._run(
+            "DELETE FROM {table} t USING (SELECT source_case_id, min(ctid) AS first, count(DISTINCT row_hash) = 1 AS same "
+            "FROM {table} GROUP BY source_case_id HAVING count(*) > 1) r "
+            "WHERE t.source_case_id = r.source_case_id AND NOT (r.same AND t.ctid = r.first)"
+        )
+
+    def compare(self) -> tuple[int, int, int]:
+        """(added, updated, unchanged) that `apply` will make."""
+        if self.direct:
+            return self.rows, 0, 0
+        self._run("ANALYZE {table}")
+        row = self.connection.execute(
+            sql.SQL(
+                "SELECT count(*) FILTER (WHERE c.row_hash IS NULL), count(*) FILTER (WHERE c.row_hash <> s.row_hash), "
+                "count(*) FILTER (WHERE c.row_hash = s.row_hash) FROM {} s LEFT JOIN cases c "
+                "ON c.source_id = {} AND c.source_case_id = s.source_case_id"
+            ).format(sql.Identifier(self.table), sql.Literal(self.state.id))
+        ).fetchone()
+        assert row is not None
+        return row[0], row[1], row[2]
+
+    def apply(self) -> None:
+        """Attach the new partition, or merge the stage. The run and the categories must be written by now."""
+        if self.direct:
+            self._run("SET LOCAL maintenance_work_mem = '512MB'")
+            self._run("ALTER TABLE {table} ALTER id DROP DEFAULT")
+            self._run("ALTER TABLE cases ATTACH PARTITION {table} FOR VALUES IN ({source})")
+            self._run("ALTER TABLE {table} DROP CONSTRAINT source")
+            self._run("ANALYZE {table}")
+            return
+        changed = sql.SQL(", ").join(
+            sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in COLUMNS if name not in ("source_id", "source_case_id")
+        )
+        self.connection.execute(
+            sql.SQL(
+                "UPDATE cases c SET {changed} FROM {table} s WHERE c.source_id = {source} "
+                "AND c.source_case_id = s.source_case_id AND c.row_hash <> s.row_hash"
+            ).format(changed=changed, table=sql.Identifier(self.table), source=sql.Literal(self.state.id))
+        )
+        self._run(
+            "INSERT INTO cases ({columns}) SELECT {columns} FROM {table} s WHERE NOT EXISTS "
+            "(SELECT 1 FROM cases c WHERE c.source_id = {source} AND c.source_case_id = s.source_case_id)"
+        )
+
+    def discard(self) -> None:
+        """Nothing was kept: leave no empty partition behind."""
+        self._run("DROP TABLE {table}")
+
+
+def row_columns(c: Cleaned) -> list[copying.Column]:
+    """The values a row's hash is made of: everything the source said, category by its words."""
+    return [
+        copying.instants(c.opened),
+        copying.instants(c.closed),
+        copying.instants(c.due),
+        copying.instants(c.dispatched),
+        copying.texts(c.top),
+        copying.texts(c.sub),
+        copying.fixed(c.status, ">i2"),
+        copying.fixed(c.origin, ">i2"),
+        copying.fixed(c.urgency, ">i2", c.urgency < 0),
+        copying.fixed(c.satisfied, "u1", c.satisfied < 0),
+        copying.fixed(c.flags, ">i2"),
+        copying.texts(c.body),
+        copying.texts(c.repeat_of),
+        copying.texts(c.description),
+        copying.jsons(c.attributes),
+        copying.points(c.lon, c.lat),
+    ]
+
+
+def encode(
+    c: Cleaned,
+    columns: list[copying.Column],
+    hashes: NDArray[np.uint64],
+    categories: NDArray[np.int32],
+    units: NDArray[np.int32],
+    state: SourceState,
+    run_id: int,
+) -> NDArray[np.uint8]:
+    """COPY rows of a cleaned batch, in the order of COLUMNS; unit −1 is null."""
+    n = len(c)
+    head = [copying.fixed(np.full(n, state.id), ">i2"), copying.texts(c.id), *columns[:4]]
+    middle = [copying.fixed(categories, ">i4"), *columns[6:15], copying.records(copying.hash_bytes(hashes)), columns[15]]
+    tail = [copying.fixed(units, ">i4", units < 0), copying.fixed(np.full(n, run_id), ">i4")]
+    return copying.rows([*head, *middle, *tail], n)

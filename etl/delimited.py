@@ -1,0 +1,323 @@
+"""Delimited text (CSV, TSV, semicolons) as batches of Arrow string columns with physical line numbers.
+
+Two parsers, one answer. Blocks of well-formed text are parsed by Arrow; a block with anything odd (stray quotes, wrong
+column count, bytes that are no UTF-8 …) is parsed again, strictly and line by line, so that every bad row is named by
+its physical line and its neighbours survive. A record never swallows the lines after it: one that does not close within
+RECORD_LINES lines is rejected by its first line and reading goes on at the next.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+from numpy.typing import NDArray
+
+from etl.rejects import Reject
+from geo.errors import RefusedFile
+
+BLOCK_BYTES = 16 << 20
+RECORD_LINES = 200
+RECORD_BYTES = 8 << 20  # a record (one row) of more bytes is rejected
+COLUMNS = 2000
+DELIMITERS = ",\t;|"
+LF, CR, QUOTE = 10, 13, 34
+
+
+@dataclass
+class RawBatch:
+    """Rows as delivered: string columns named by the header, their row numbers, and rows that could not be read.
+
+    `x`, `y` (float64, NaN where there is none) come from a geometry; `refused` counts rows beyond the kept rejects.
+    """
+
+    table: pa.Table
+    rows: NDArray[np.int64]
+    rejects: list[Reject] = field(default_factory=list)
+    x: NDArray[np.float64] | None = None
+    y: NDArray[np.float64] | None = None
+
+
+def split_header(line: str, delimiter: str) -> list[str]:
+    """The names in a header line.
+
+    >>> split_header('id,"a,b", lon', ",")
+    ['id', 'a,b', 'lon']
+    """
+    try:
+        names = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    except csv.Error as problem:
+        raise RefusedFile(
+            "表头行的引号没有闭合。", "The header line has an unclosed quote.", code="quote-unclosed"
+        ) from problem
+    if len(names) > COLUMNS:
+        raise RefusedFile(
+            f"表头有 {len(names)} 列，最多 {COLUMNS} 列。",
+            f"The header has {len(names)} columns; at most {COLUMNS} columns are read.",
+            code="column-count",
+        )
+    return [name.strip().lstrip("\ufeff") for name in names]
+
+
+def sniff_delimiter(line: str) -> str:
+    """The delimiter of a header line: the one that splits it most, outside quotes.
+
+    >>> sniff_delimiter("编号;经度;纬度"), sniff_delimiter("id,lon,lat")
+    (';', ',')
+    """
+    outside = "".join(line.split('"')[::2])
+    return max(DELIMITERS, key=lambda d: (outside.count(d), -DELIMITERS.index(d)))
+
+
+def blocks(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Whole lines of about BLOCK_BYTES; the second value is true for the last block. Sent-back bytes go in front.
+
+    A generator: `send(n)` after a block says that its last n bytes belong to the next one.
+    """
+    carry = b""
+    for chunk in chunks:
+        buffer = carry + chunk
+        if len(buffer) < BLOCK_BYTES:
+            carry = buffer
+            continue
+        cut = buffer.rfind(b"\n") + 1
+        if cut == 0:
+            if len(buffer) > 4 * BLOCK_BYTES:
+                raise RefusedFile(
+                    "有一行超过 64 MB，不是表格文本。",
+                    "One line is longer than 64 MB: this is not a table.",
+                    code="file-type",
+                )
+            carry = buffer
+            continue
+        back = (yield buffer[:cut], False) or 0
+        carry = buffer[cut - back :]
+    yield carry, True
+
+
+def batches(
+    chunks: Iterable[bytes],
+    header: Sequence[str],
+    delimiter: str,
+    *,
+    first_line: int = 2,
+    strict: bool = False,
+) -> Iterator[RawBatch]:
+    """Batches of rows from UTF-8 chunks that begin on physical line `first_line`, after the header.
+
+    `strict` forces the line parser everywhere (the answer is the same; tests compare the two).
+    """
+    line = first_line
+    feed = blocks(chunks)
+    back: int | None = None
+    while True:
+        try:
+            block, last = feed.send(back) if back is not None else next(feed)
+        except StopIteration:
+            return
+        found = None if strict else _parse_fast(block, header, delimiter, line, last)
+        batch, used, lines = found or _parse_strict(block, header, delimiter, line, last)
+        line += lines
+        back = len(block) - used
+        if len(batch.rows) or batch.rejects:
+            yield batch
+
+
+# ── Fast: well-formed blocks ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _parse_fast(
+    block: bytes, header: Sequence[str], delimiter: str, line: int, last: bool
+) -> tuple[RawBatch, int, int] | None:
+    """(batch, bytes used, lines used), or None when the block is not plainly well formed."""
+    if not block:
+        return RawBatch(_table([], header), np.empty(0, np.int64)), 0, 0
+    if block[-1] != LF:
+        block += b"\n"
+    data = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(data == LF)
+    if b"\r" in block:
+        returns = np.flatnonzero(data == CR)
+        if returns[-1] + 1 >= len(data) or not (data[returns + 1] == LF).all():
+            return None
+    embedded = False
+    lines = ends
+    if b'"' in block:
+        quotes = np.flatnonzero(data == QUOTE)
+        if not _well_quoted(data, quotes, ord(delimiter)):
+            return None
+        outside = np.searchsorted(quotes, ends) % 2 == 0
+        embedded = not outside.all()
+        lines = ends[outside]
+        if not len(lines) or (last and lines[-1] != ends[-1]):
+            return None
+    used = int(lines[-1]) + 1
+    if len(block) - used > RECORD_BYTES:
+        return None
+    starts = np.concatenate(([0], lines[:-1] + 1))
+    numbers = line + (np.searchsorted(ends, starts) if embedded else np.arange(len(starts)))
+    sizes = lines - starts
+    if embedded and (np.diff(numbers, append=line + np.searchsorted(ends, used)) > RECORD_LINES).any():
+        return None
+    if (sizes > RECORD_BYTES).any():
+        return None
+    empty = (sizes == 0) | ((sizes == 1) & (data[starts] == CR))
+    table = _read_arrow(memoryview(block)[:used], header, delimiter, embedded)
+    if table is None or table.num_rows != len(starts) - int(empty.sum()):
+        return None
+    consumed = int(np.searchsorted(ends, used))
+    return RawBatch(table, numbers[~empty].astype(np.int64)), min(used, len(data)), consumed
+
+
+def _well_quoted(data: NDArray[np.uint8], quotes: NDArray[np.int64], delimiter: int) -> bool:
+    """Every quote opens a field, closes one, or is half of a doubled quote."""
+    before = data[quotes - 1]  # the byte before the block's first one is its last, a line feed
+    after = data[np.minimum(quotes + 1, len(data) - 1)]
+    opened = np.isin(before[0::2], (delimiter, LF, QUOTE)).all()
+    return bool(opened and np.isin(after[1::2], (delimiter, LF, CR, QUOTE)).all())
+
+
+def _read_arrow(block: memoryview, header: Sequence[str], delimiter: str, embedded: bool) -> pa.Table | None:
+    names = [str(i) for i in range(len(header))]
+    try:
+        table = pacsv.read_csv(
+            pa.BufferReader(pa.py_buffer(block)),
+            read_options=pacsv.ReadOptions(
+                column_names=names, block_size=max(len(block) + 1, 1 << 16) if embedded else 4 << 20
+            ),
+            parse_options=pacsv.ParseOptions(
+                delimiter=delimiter, double_quote=True, newlines_in_values=embedded, ignore_empty_lines=True
+            ),
+            convert_options=pacsv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    return table.combine_chunks().rename_columns(list(header))
+
+
+# ── Strict: line by line ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _parse_strict(
+    block: bytes, header: Sequence[str], delimiter: str, line: int, last: bool
+) -> tuple[RawBatch, int, int]:
+    """(batch, bytes used, lines used); an unfinished record at the end of a block that is not the last is left over."""
+    physical = block.split(b"\n")
+    if physical and physical[-1] == b"":
+        physical.pop()
+    records: list[list[str]] = []
+    numbers: list[int] = []
+    rejects: list[Reject] = []
+    at = used = 0
+    while at < len(physical):
+        if not physical[at].rstrip(b"\r"):
+            used += len(physical[at]) + 1
+            at += 1
+            continue
+        found, span, reject = _record(physical, at, delimiter, line + at, last)
+        if found is None and reject is None:
+            break
+        if found is not None and len(found) != len(header):
+            reject = _wrong_count(line + at, len(header), len(found), physical[at])
+        if reject is not None:
+            rejects.append(reject)
+            span = 1 if found is None else span
+        elif found is not None:
+            records.append(found)
+            numbers.append(line + at)
+        used += sum(len(text) + 1 for text in physical[at : at + span])
+        at += span
+    return RawBatch(_table(records, header), np.array(numbers, np.int64), rejects), min(used, len(block)), at
+
+
+def _record(
+    physical: list[bytes], at: int, delimiter: str, number: int, last: bool
+) -> tuple[list[str] | None, int, Reject | None]:
+    """(fields, lines, None), (None, 1, reject), or three times nothing when the block ends inside the record."""
+    size = 0
+    parts: list[str] = []
+    for span in range(1, RECORD_LINES + 1):
+        if at + span > len(physical):
+            return (None, 1, _unclosed(number)) if last else (None, 0, None)
+        raw = physical[at + span - 1]
+        size += len(raw) + 1
+        if size > RECORD_BYTES:
+            return None, 1, _too_long(number)
+        try:
+            parts.append(raw.decode("utf-8"))
+        except UnicodeDecodeError as problem:
+            return None, 1, _undecodable(number, raw, problem)
+        if span > 1 and b'"' not in raw:
+            continue
+        try:
+            text = "\n".join(parts)
+            fields = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        except csv.Error as problem:
+            if "unexpected end of data" not in str(problem):
+                return None, 1, _unclosed(number)
+        else:
+            return fields, span, None
+    return None, 1, _unclosed(number)
+
+
+def _table(records: list[list[str]], header: Sequence[str]) -> pa.Table:
+    columns = list(zip(*records, strict=True)) if records else [() for _ in header]
+    arrays = [pa.array([value or None for value in column], pa.string()) for column in columns]
+    return pa.table(arrays, names=list(header))
+
+
+def _wrong_count(number: int, expected: int, got: int, raw: bytes) -> Reject:
+    return Reject(
+        number,
+        "column-count",
+        f"应有 {expected} 列，实际 {got} 列",
+        f"expected {expected} columns, got {got}",
+        value=_shown(raw) if got <= 1 else None,
+        do_zh="检查这一行的分隔符与引号",
+        do_en="check the delimiters and quotes of this line",
+    )
+
+
+def _unclosed(number: int) -> Reject:
+    return Reject(
+        number,
+        "quote-unclosed",
+        "引号没有正确闭合；后面的行不受影响",
+        "a quote is not closed properly; the lines after it are read on their own",
+        do_zh="把字段里的引号写成两个，或补上缺少的引号",
+        do_en="double the quotes inside the field or add the missing one",
+    )
+
+
+def _too_long(number: int) -> Reject:
+    return Reject(
+        number,
+        "field-too-long",
+        f"一行超过 {RECORD_BYTES >> 20} MB",
+        f"one row of more than {RECORD_BYTES >> 20} MB",
+    )
+
+
+def _undecodable(number: int, raw: bytes, problem: UnicodeDecodeError) -> Reject:
+    return Reject(
+        number,
+        "encoding",
+        f"第 {problem.start + 1} 个字节不是 UTF-8 编码",
+        f"byte {problem.start + 1} of the line is no UTF-8 encoding",
+        do_zh="把文件整体保存为 UTF-8",
+        do_en="save the whole file as UTF-8",
+    )
+
+
+def _shown(raw: bytes) -> str:
+    return raw[:200].decode("utf-8", "replace").replace("\ufffd", "?")[:80]

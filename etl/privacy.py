@@ -1,0 +1,258 @@
+"""Personal data stays outside: columns are dropped and counted, free text is masked before it is stored.
+
+PIPL Art. 6 and 28 (least data, sensitive data). No table of Wangge describes a person, so a column whose name or
+content is personal never leaves the file; in descriptions and addresses, mobile and landline numbers, identity cards,
+plates, e-mail addresses, room numbers and names that are announced as names are replaced by a word in brackets.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.sources import normal
+
+# Header words (normalised) that mean a person. A header matches when it equals one, or contains one of the parts.
+_EXACT = frozenset(
+    normal(w)
+    for w in (
+        "姓名 电话 手机 手机号 号码 邮箱 身份证 证件号 性别 年龄 出生日期 民族 住址 家庭住址 微信 微信号 qq qq号 车牌 车牌号 户主 "
+        "phone mobile tel telephone cell email e-mail mail sex gender age birthday dob birthdate passport ssn nationality ethnicity race "
+        "wechat plate plate_number license_plate licence_plate fullname full_name first_name last_name firstname surname given_name "
+        "family_name submitter caller reporter complainant citizen_name contact requester requestor user_name username ip ip_address "
+        "device_id account_id media_url photo photos submitted_photo closed_photo video recording 录音 照片 图片 附件"
+    ).split()
+)
+_PARTS = tuple(
+    normal(w)
+    for w in (
+        "姓名 手机 联系电话 电话号 联系方式 联系人 身份证 证件号 护照 来电人 来电号码 主叫 投诉人 举报人 诉求人 反映人 报案人 当事人 业主 户主 住址 联系地址 家庭地址 车牌号 "
+        "电子邮箱 邮箱 微信号 出生 重点人员 人员名 负责人 承办人 经办人 处理人 受理人 派单员 坐席 话务员 网格员姓名 "
+        "reporter_ complainant_ caller_ contact_name contact_phone contact_email phone_number phone_no mobile_number mobile_phone "
+        "id_card idcard identity_card id_number national_id passport_no email_address first_name last_name full_name person_name "
+        "home_address date_of_birth licence_plate license_plate plate_no social_security"
+    ).split()
+)
+_CONTENT = (
+    ("mobile", r"^(?:\+?86[- ]?)?1[3-9][0-9]{9}$"),
+    (
+        "id-card",
+        r"^[1-9][0-9]{5}(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9Xx]$",
+    ),
+    ("e-mail", r"^[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9.\-]{1,190}\.[A-Za-z]{2,24}$"),
+    (
+        "plate",
+        r"^[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领][A-Z][·• ]?[A-HJ-NP-Z0-9]{4,5}[A-HJ-NP-Z0-9挂学警港澳]$",
+    ),
+)
+SHARE = 0.5  # of the values of an unknown column that look personal make it personal
+
+_DIGIT = r"[0-9０-９]"
+_SEP = r"[\s\-－—–_.·•]{0,3}"
+_PROVINCE = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
+_SURNAME = (
+    "欧阳|司马|上官|诸葛|东方|皇甫|尉迟|公孙|慕容|令狐|司徒|夏侯|端木|"
+    "[王李张刘陈杨黄赵周吴徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付傅方白邹孟熊秦邱江尹薛闫"
+    "阎段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤温康施文牛樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟殷詹申欧耿关兰焦俞左柳甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳欧管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦麦褚娄窦戚岑景党宫费卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝官封谈匡鞠惠荆乐冀郁胥南班储原栗燕楚鄢劳谌奚皮粟冼蔺楼盘满闻位厉伊仝区郜海阚花权强帅屠豆朴盖练廉禹井祖漆巴丰支卿国狄平计索宣晋相初门云容敬来扈晁芮都普阙浦戈伏鹿薄邸雍辜羊阿乌母裘亓修邰赫杭况那宿鲜印逯隆茹诺战慕危玉银亢嵇公哈湛宾戎勾茅利于呼居揭干但尉斯]"
+)
+
+_ROOM_UNIT = "(?:室|号房|房间|户)"
+
+MASKS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
+    (
+        "e-mail",
+        "[邮箱]",
+        re.compile(r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,5}"),
+    ),
+    (
+        "id-card",
+        "[身份证]",
+        re.compile(
+            rf"(?<![0-9０-９A-Za-z]){_DIGIT}{{6}}{_SEP}(?:[1１][9９]|[2２][0０]){_DIGIT}{{2}}{_SEP}{_DIGIT}{{4}}{_SEP}{_DIGIT}{{3}}[0-9０-９XxＸｘ](?![0-9０-９])"
+        ),
+    ),
+    (
+        "mobile",
+        "[手机]",
+        re.compile(
+            rf"(?<![0-9０-９])(?:[+＋]?(?:86|８６|0086){_SEP})?[1１][3-9３-９]{_DIGIT}{_SEP}{_DIGIT}{{4}}{_SEP}{_DIGIT}{{4}}(?![0-9０-９])"
+        ),
+    ),
+    (
+        "landline",
+        "[电话]",
+        re.compile(
+            r"(?<![0-9０-９A-Za-z\-])(?:[(（]?0[0-9]{2,3}[)）]?[\s\-－—]{0,2}[2-9][0-9]{2,3}[\s\-]?[0-9]{4}(?:[\-转][0-9]{1,6})?"
+            r"|(?:\+?1[\-. ]?)?\(?[2-9][0-9]{2}\)?[\-. ][2-9][0-9]{2}[\-. ][0-9]{4})(?![0-9])"
+        ),
+    ),
+    (
+        "landline",
+        r"\1[电话]",
+        re.compile(
+            r"((?:电话|座机|固话|致电|拨打|来电|tel|phone|call)(?:号码|是|为|me|at|\s|[:：.])*)[2-9][0-9]{2,3}[\-\s]?[0-9]{4}(?![0-9])",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "plate",
+        "[车牌]",
+        re.compile(
+            rf"[{_PROVINCE}使领]\s?[A-Z]\s?[·•.\-]?\s?(?=[A-HJ-NP-Z0-9]{{0,5}}[0-9])[A-HJ-NP-Z0-9]{{4,5}}[A-HJ-NP-Z0-9挂学警港澳](?![A-Za-z0-9])"
+        ),
+    ),
+    (
+        "room",
+        "[房号]",
+        re.compile(
+            rf"(?:{_DIGIT}{{1,4}}|[一二三四五六七八九十]{{1,3}}|[A-Za-z]{{1,2}})(?:号楼|栋|幢|座|#|＃)\s?(?:(?:{_DIGIT}{{1,3}}|[一二三四五六七八九十甲乙丙]{{1,3}}|[A-Za-z])(?:单元|门|梯)\s?)?(?:{_DIGIT}{{1,2}}[层楼]\s?)?[A-Za-z]?{_DIGIT}{{2,5}}[A-Za-z]?(?:{_ROOM_UNIT})?(?![0-9０-９米元个人次年月日平公点:：])"
+        ),
+    ),
+    (
+        "room",
+        "[房号]",
+        re.compile(
+            rf"(?:(?:{_DIGIT}{{1,3}}|[一二三四五六七八九十甲乙丙]{{1,3}})(?:单元|门|梯)\s?)?[A-Za-z]?(?<![0-9０-９]){_DIGIT}{{2,5}}[A-Za-z]?{_ROOM_UNIT}(?![外内]?[居住]*[人民]民)"
+        ),
+    ),
+    (
+        "room",
+        "[room]",
+        re.compile(
+            r"\b(?:apt|apartment|unit|room|rm|suite|flat)\.?\s?#?\s?[0-9]{1,5}[A-Za-z]?\b|(?<=\s)#\s?[0-9]{1,5}[A-Za-z]?\b",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "name",
+        r"\1[姓名]",
+        re.compile(
+            rf"((?:联系人|姓名|来电人|投诉人|举报人|诉求人|反映人|报案人|当事人|业主|户主|房东|住户|市民|居民|群众|本人|我叫|名叫|联络人|租客|车主|店主|老板)(?:姓名)?(?:是|为|叫|系|名叫)?\s*[:：]?\s*)"
+            rf"(?:{_SURNAME})(?:[\u4e00-\u9fff]{{1,2}}(?=[，,。；;、：:\s（(\d１\[]|$|反映|投诉|来电|举报|电话|手机|称|说|表示|先生|女士|小姐|同志|致电|诉求|报修|提出|希望)|(?=先生|女士|小姐|某))(?:某{{1,2}})?"
+        ),
+    ),
+    (
+        "name",
+        r"[姓名]\1",
+        re.compile(
+            rf"(?<![\u4e00-\u9fff])(?:{_SURNAME})[\u4e00-\u9fff]{{0,2}}(先生|女士|小姐|同志|阿姨|大爷|师傅|奶奶|爷爷|大妈|大叔)"
+        ),
+    ),
+    (
+        "name",
+        r"\1[name]",
+        re.compile(
+            r"((?:[Mm]y name is|[Nn]ame(?:d)?\s*[:：]|[Cc]ontact\s*[:：]|[Rr]eported by|[Cc]omplainant\s*[:：]|[Cc]aller\s*[:：]|\bM(?:r|rs|s)\.)\s*)[A-Z][a-z'’\-]{1,20}(?:\s(?:[A-Z]\.\s?)?[A-Z][a-z'’\-]{1,20}){0,2}"
+        ),
+    ),
+)
+# What a text must hold for any mask to apply: a cheap test over the whole column (RE2 in Arrow).
+_SUSPECT = r"[0-9０-９]{3}|@|[#＃室房户]|先生|女士|小姐|同志|阿姨|大[爷妈叔]|师傅|奶奶|爷爷|人|姓名|业主|户主|房东|市民|居民|群众|我叫|名叫|租客|车主|店主|老板|(?i:apt|apartment|unit|room|suite|flat|name|contact|reported by|mr\.|mrs\.|ms\.|caller|complainant)|[A-Z][A-Z0-9·]{4}"
+
+
+@dataclass
+class Masked:
+    """Masked text, how many values changed, which rows, and how often each kind was found."""
+
+    column: pa.StringArray
+    rows: list[int] = field(default_factory=list)
+    kinds: dict[str, int] = field(default_factory=dict)
+
+
+def personal_by_name(header: str) -> bool:
+    """Whether a header names something personal.
+
+    >>> [personal_by_name(h) for h in ("reporter_name", "id_card", "联系电话", "来电人姓名", "Agency Name", "经度")]
+    [True, True, True, True, False, False]
+    """
+    name = normal(header)
+    return name in _EXACT or any(part in name for part in _PARTS)
+
+
+def personal_by_content(column: pa.StringArray) -> str | None:
+    """The kind of personal data that at least half of a column's values are, or None.
+
+    >>> personal_by_content(pa.array(["13800138000", "13912345678", None])), personal_by_content(pa.array(["1", "2"]))
+    ('mobile', None)
+    """
+    known = column.drop_null()
+    if not len(known):
+        return None
+    sample = known.slice(0, 5000)
+    for kind, pattern in _CONTENT:
+        hits = np.asarray(pc.match_substring_regex(sample, pattern))
+        if hits.sum() < SHARE * len(sample):
+            continue
+        if kind == "id-card" and not all(
+            id_card_valid(v.as_py()) for v in sample.filter(pa.array(hits))[:20]
+        ):
+            continue
+        return kind
+    return None
+
+
+def id_card_valid(number: str) -> bool:
+    """Whether the check character of an 18-character Chinese identity number is right (GB 11643-1999).
+
+    >>> id_card_valid("11010519491231002X"), id_card_valid("110105194912310021")
+    (True, False)
+    """
+    if not re.fullmatch(r"\d{17}[\dXx]", number):
+        return False
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    total = sum(int(d) * w for d, w in zip(number, weights, strict=False))
+    return "10X98765432"[total % 11] == number[-1].upper()
+
+
+def mask(text: str) -> tuple[str, list[str]]:
+    """A text without personal data, and the kinds that were found.
+
+    >>> mask("联系人：张三，电话13800138000，3号楼2单元501室漏水")
+    ('联系人：[姓名]，电话[手机]，[房号]漏水', ['mobile', 'room', 'name'])
+    >>> mask("路灯坏了 12 盏")
+    ('路灯坏了 12 盏', [])
+    """
+    kinds = []
+    for kind, word, pattern in MASKS:
+        text, hits = pattern.subn(word, text)
+        if hits and kind not in kinds:
+            kinds.append(kind)
+    return text, kinds
+
+
+def mask_column(column: pa.StringArray) -> Masked:
+    """`mask` over a column; values that cannot hold anything personal are not touched one by one."""
+    suspect = np.asarray(pc.fill_null(pc.match_substring_regex(column, _SUSPECT), False))
+    if not suspect.any():
+        return Masked(column)
+    out = Masked(column)
+    rows = np.flatnonzero(suspect)
+    encoded = pc.dictionary_encode(column.take(pa.array(rows)))
+    masked = [mask(text) for text in encoded.dictionary.to_pylist()]
+    indices = encoded.indices.to_numpy(zero_copy_only=False)
+    changed = np.array([bool(kinds) for _, kinds in masked])[indices]
+    if not changed.any():
+        return out
+    for index in indices[changed]:
+        for kind in masked[index][1]:
+            out.kinds[kind] = out.kinds.get(kind, 0) + 1
+    out.rows = rows[changed].tolist()
+    hits = np.zeros(len(column), np.bool_)
+    hits[rows[changed]] = True
+    new = pa.array([masked[index][0] for index in indices[changed]], pa.string())
+    out.column = pc.replace_with_mask(column, pa.array(hits), new)
+    return out
+
+
+def plain(text: str) -> str:
+    """Full-width digits and letters as ASCII, for tests of what masking must have removed.
+
+    >>> plain("１３８")
+    '138'
+    """
+    return unicodedata.normalize("NFKC", text)

@@ -1,0 +1,79 @@
+"""Earlier loads: what they did, their rejects as a file, and whether a file is the one that was loaded last."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from etl.rejects import LoadReport, Notice, Reject
+from geo.db.tables import LoadRun
+from geo.db.tables import Reject as RejectRow
+from geo.errors import NotFound
+
+
+def same_again(session: Session, report: LoadReport) -> LoadReport | None:
+    """The report of a file that is, byte for byte and with the same options, the last one loaded as its source.
+
+    Everything is unchanged and nothing is written. A run that rejected rows of the future is no such answer: time passes.
+    """
+    last = session.scalars(
+        select(LoadRun)
+        .where(LoadRun.kind == report.kind, LoadRun.source == report.source)
+        .order_by(LoadRun.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if last is None or last.content_sha256 != report.content_sha256 or last.options != report.options:
+        return None
+    if last.rejects_by_code.get("date-future"):
+        return None
+    found = of(session, last)
+    found.started_at, found.file_name = report.started_at, report.file_name
+    found.added, found.updated, found.unchanged = 0, 0, last.rows_added + last.rows_updated + last.rows_unchanged
+    found.details = {**found.details, "same_as_run": last.id}
+    return found
+
+
+def of(session: Session, run: LoadRun) -> LoadReport:
+    """The report of a stored run, with its rejects."""
+    report = LoadReport(
+        run.kind, run.source, run.file_name, run.content_sha256, run.started_at, run.options, run.layout, run.crs, run.encoding
+    )
+    report.rows_in, report.added, report.updated = run.rows_in, run.rows_added, run.rows_updated
+    report.unchanged, report.duplicate, report.rejected = run.rows_unchanged, run.rows_duplicate, run.rows_rejected
+    report.unplaced, report.run_id = run.rows_unplaced, run.id
+    report.rejects_by_code = Counter(run.rejects_by_code)
+    report.notices = {w["code"]: Notice(w["code"], w["zh"], w["en"], w["count"], w["rows"]) for w in run.warnings}
+    report.personal_columns, report.details = dict(run.personal_columns), dict(run.report)
+    report.rejects = rejects(session, run.id)
+    return report
+
+
+def rejects(session: Session, run_id: int) -> list[Reject]:
+    """The rejects of a run in the order of the file."""
+    rows = session.scalars(select(RejectRow).where(RejectRow.load_run_id == run_id).order_by(RejectRow.row, RejectRow.id))
+    return [
+        Reject(r.row, r.code, r.why_zh, r.why_en, r.column, r.value, r.do_zh, r.do_en, dict(r.original)) for r in rows
+    ]
+
+
+def find(session: Session, run_id: int) -> LoadRun:
+    """A run by its number."""
+    run = session.get(LoadRun, run_id)
+    if run is None:
+        raise NotFound(f"没有装载 {run_id}。", f"There is no run {run_id}.", do_en="`wangge runs` lists them.", do_zh="`wangge runs` 列出全部。")
+    return run
+
+
+def listing(session: Session, limit: int = 50) -> list[dict[str, Any]]:
+    """The last runs, newest first."""
+    rows = session.execute(
+        text(
+            "SELECT id, kind, source, file_name, rows_in, rows_added, rows_updated, rows_unchanged, rows_duplicate, "
+            "rows_rejected, rows_unplaced, finished_at FROM load_run ORDER BY id DESC LIMIT :limit"
+        ),
+        {"limit": limit},
+    )
+    return [dict(row._mapping) for row in rows]

@@ -1,0 +1,147 @@
+"""Tables of rows, whatever the format: one door that looks at the content, not the name, and streams batches.
+
+    with open_table(Path("cases.csv.gz")) as table:
+        print(table.header, table.encoding)
+        for batch in table.batches():
+            ...
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from etl import delimited, encodings
+from etl.delimited import RawBatch
+from geo.errors import FileTooLarge, FileTypeUnknown, RefusedFile
+
+CHUNK_BYTES = 4 << 20
+GZIP_RATIO = 200  # times its compressed size, past the first 64 MB, is a bomb
+GZIP_FREE_BYTES = 64 << 20
+
+
+@dataclass
+class Table:
+    """An opened table: its header, how it was read, and its rows as often as they are asked for."""
+
+    header: list[str]
+    batches: Callable[[], Iterator[RawBatch]]
+    driver: str
+    encoding: str | None = None
+    delimiter: str | None = None
+    word: str = "line"  # what a row number counts
+    crs: str | None = None  # declared by the file
+    has_geometry: bool = False
+    notices: list[tuple[str, str, str]] = field(default_factory=list)  # code, zh, en
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+def open_table(path: Path, *, encoding: str | None = None, strict: bool = False) -> Table:
+    """Open a file of rows; refuses what is not one, saying what it looks like.
+
+    `strict` reads delimited text by the line parser only (same answer, slower).
+    """
+    if not path.is_file():
+        raise RefusedFile(f"没有文件 {path.name}。", f"There is no file {path.name}.", code="file-missing")
+    head = _head(path)
+    if not head.strip(b"\0 \t\r\n"):
+        raise RefusedFile("文件是空的。", "The file is empty.", code="file-empty", do_zh="检查导出是否成功。", do_en="Check the export.")
+    return _open_text(path, head, encoding, strict)
+
+
+def sha256(path: Path) -> bytes:
+    """The SHA-256 of a file's bytes as they lie on the disk."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, unpacked when its name ends in .gz; a gzip bomb is refused while it unpacks."""
+    if path.suffix.lower() != ".gz":
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+        return
+    allowed = GZIP_FREE_BYTES + GZIP_RATIO * path.stat().st_size
+    total = 0
+    try:
+        with gzip.open(path, "rb") as unpacked:
+            while chunk := unpacked.read(CHUNK_BYTES):
+                total += len(chunk)
+                if total > allowed:
+                    raise FileTooLarge(
+                        f"解压后超过 {allowed >> 20} MB，是压缩包的 {GZIP_RATIO} 倍以上。",
+                        f"Unpacked (uncompressed) it exceeds {allowed >> 20} MB, over {GZIP_RATIO} times its size.",
+                        code="archive-too-large",
+                    )
+                yield chunk
+    except (OSError, EOFError, zlib.error) as problem:
+        raise RefusedFile(
+            "压缩文件损坏或不完整。", "The gzip file is damaged or cut short.", code="file-unreadable"
+        ) from problem
+
+
+def _head(path: Path) -> bytes:
+    return next(iter(chunks(path)), b"")[:65536]
+
+
+def _open_text(path: Path, head: bytes, encoding: str | None, strict: bool) -> Table:
+    _refuse_foreign(head)
+    name = encodings.detect(lambda: chunks(path), encoding)
+
+    def text() -> Iterator[bytes]:
+        return encodings.as_utf8(chunks(path), name)
+
+    first, line, rest_at = _header_line(text())
+    delimiter = delimited.sniff_delimiter(first)
+    header = delimited.split_header(first, delimiter)
+
+    def batches() -> Iterator[RawBatch]:
+        return delimited.batches(_skip(text(), rest_at), header, delimiter, first_line=line + 1, strict=strict)
+
+    return Table(header, batches, "CSV", name, delimiter)
+
+
+def _refuse_foreign(head: bytes) -> None:
+    """Content that is plainly something else."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:256].lower()
+    what = None
+    if head[:2] == b"\x1f\x8b":
+        what = ("gzip 压缩文件，请把文件名改为以 .gz 结尾", "gzip data; let its name end in .gz")
+    elif start.startswith((b"<!doctype html", b"<html")):
+        what = ("HTML 网页，多半是门户的出错页面", "an HTML page, probably the portal's error page")
+    elif start.startswith(b"%pdf"):
+        what = ("PDF 文件", "a PDF file")
+    if what:
+        raise FileTypeUnknown(
+            f"这是{what[0]}，不是表格。", f"This is {what[1]}, not a table.", do_zh="请重新导出。", do_en="Export it again."
+        )
+
+
+def _header_line(text: Iterator[bytes]) -> tuple[str, int, int]:
+    """(header line, its physical line number, bytes up to and including it); blank lines before it are skipped."""
+    buffer, line, at = b"", 1, 0
+    for chunk in text:
+        buffer += chunk
+        while (end := buffer.find(b"\n", at)) >= 0:
+            found = buffer[at:end].rstrip(b"\r")
+            at = end + 1
+            if found.strip():
+                return found.decode("utf-8", "replace"), line, at
+            line += 1
+        if len(buffer) > delimited.BLOCK_BYTES * 2:
+            break
+    return buffer[at:].rstrip(b"\r\n").decode("utf-8", "replace"), line, len(buffer)
+
+
+def _skip(text: Iterator[bytes], count: int) -> Iterator[bytes]:
+    for chunk in text:
+        if count >= len(chunk):
+            count -= len(chunk)
+            continue
+        yield chunk[count:] if count else chunk
+        count = 0

@@ -1,0 +1,334 @@
+"""Instants from text, a whole column at a time.
+
+Strings are grouped by *shape* (every digit replaced by 9); one regular expression reads each distinct shape and numpy
+reads all strings of that shape at once. Zone-less times are wall clock in the source's zone: a time that a clock change
+skips is moved over the gap by the offset before it, one that occurs twice is the first; both are flagged.
+Results are microseconds since 1970-01-01 UTC (int64), NOT_A_TIME where there is none.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+NOT_A_TIME = np.iinfo(np.int64).min
+DAY_US = 86_400_000_000
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+LONGEST = 48  # bytes of a time
+
+FINE, INVALID, AMBIGUOUS = 0, 1, 2
+
+_CLOCK = (
+    r"(?:(?:[T ,]| +)(?P<h>99?)[:时点](?P<m>99)(?:[:分](?P<s>99)?秒?(?:[.,](?P<f>9{1,9}))?)?分?"
+    r"(?: ?(?P<ap>[AaPp])\.?[Mm]\.?)?)?"
+)
+_ZONE = r"(?: ?(?:(?P<z>[Zz]|UTC|GMT)|(?P<sign>[+-])(?P<zh>99):?(?P<zm>99)?))?$"
+SHAPES = tuple(
+    re.compile("^" + date + _CLOCK + _ZONE)
+    for date in (
+        r"(?P<Y>9999)-(?P<M>99?)-(?P<D>99?)",
+        r"(?P<Y>9999)/(?P<M>99?)/(?P<D>99?)",
+        r"(?P<Y>9999)\.(?P<M>99?)\.(?P<D>99?)",
+        r"(?P<Y>9999)年(?P<M>99?)月(?P<D>99?)日",
+        r"(?P<D>99?)\.(?P<M>99?)\.(?P<Y>9999)",
+        r"(?P<A>99?)[/-](?P<B>99?)[/-](?P<Y>9999)",
+    )
+) + (re.compile(r"^(?P<Y>9999)(?P<M>99)(?P<D>99)(?:T?(?P<h>99)(?P<m>99)(?P<s>99))?" + _ZONE),)
+
+
+@dataclass
+class Order:
+    """What a column says about 03/04/2025: how many of its values can only be day first, or only month first."""
+
+    day_first: int = 0
+    month_first: int = 0
+
+    @property
+    def decided(self) -> str | None:
+        """`day`, `month`, or None when nothing or both speak."""
+        if bool(self.day_first) == bool(self.month_first):
+            return None
+        return "day" if self.day_first else "month"
+
+
+@dataclass
+class Times:
+    """A column of instants: `us` UTC, `problem` FINE, INVALID or AMBIGUOUS, and which ones a clock change touched."""
+
+    us: NDArray[np.int64]
+    problem: NDArray[np.uint8]
+    moved: NDArray[np.bool_]  # in a gap: does not exist on that clock
+    twice: NDArray[np.bool_]  # in an overlap: the first is taken
+    order: Order = field(default_factory=Order)
+
+
+def parse(
+    column: pa.StringArray, zone: str, formats: tuple[str, ...] = (), order: str | None = None
+) -> Times:
+    """Instants of a text column; null stays null and fine.
+
+    `formats` are strptime formats tried before the known shapes; `order` is `day` or `month` for values like
+    03/04/2025, which are AMBIGUOUS without it (05/05/2025 and 13/04/2025 speak for themselves).
+
+    >>> t = parse(pa.array(["2025-03-01T08:00:00", "2025年3月1日 8:00", "2025-02-30", None]), "Asia/Shanghai")
+    >>> t.us.astype("M8[us]")[:2].astype(str).tolist(), t.problem.tolist()
+    (['2025-03-01T00:00:00.000000', '2025-03-01T00:00:00.000000'], [0, 0, 1, 0])
+    """
+    n = len(column)
+    out = Times(
+        np.full(n, NOT_A_TIME, np.int64), np.zeros(n, np.uint8), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    )
+    local = np.full(n, NOT_A_TIME, np.int64)
+    order = _declared_order(formats) or order
+    todo = ~np.asarray(column.is_null())
+    out.problem[todo] = INVALID
+    for rows, matrix in _by_length(column, todo):
+        _read_group(rows, matrix, out, local, order)
+    if formats:
+        _by_formats(column, formats, out, local)
+    _to_utc(local, zone, out)
+    return out
+
+
+def _declared_order(formats: tuple[str, ...]) -> str | None:
+    for text in formats:
+        found = re.match(r"%(-?[dm])[/-]%-?[dm][/-]%Y", text)
+        if found:
+            return "day" if found.group(1).endswith("d") else "month"
+    return None
+
+
+def _by_length(
+    column: pa.StringArray, todo: NDArray[np.bool_]
+) -> list[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+    """(row numbers, character matrix) per distinct byte length."""
+    if not len(column):
+        return []
+    offsets, data = text_buffers(column)
+    lengths = np.diff(offsets)
+    found = []
+    for length in np.unique(lengths[todo]):
+        if not 8 <= length <= LONGEST:
+            continue
+        rows = np.flatnonzero(todo & (lengths == length))
+        if len(rows) == len(column):
+            matrix = data[offsets[0] : offsets[-1]].reshape(len(rows), length)
+        else:
+            matrix = data[offsets[rows][:, None] + np.arange(length)]
+        found.append((rows, matrix))
+    return found
+
+
+def text_buffers(column: pa.StringArray) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """(offsets of n + 1 values, bytes) of a string array; the bytes of a null are of length 0 or to be ignored."""
+    _, offsets, data = column.buffers()
+    start = column.offset
+    ends = np.frombuffer(offsets, np.int32)[start : start + len(column) + 1].astype(np.int64)
+    return ends, np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
+
+
+def _read_group(
+    rows: NDArray[np.int64],
+    matrix: NDArray[np.uint8],
+    out: Times,
+    local: NDArray[np.int64],
+    order: str | None,
+) -> None:
+    """All strings of one length, shape after shape."""
+    shapes = np.where((matrix >= 48) & (matrix <= 57), np.uint8(57), matrix)
+    left = np.arange(len(rows))
+    for _ in range(64):  # more different shapes than this is no column of times
+        if not len(left):
+            return
+        same = (shapes[left] == shapes[left[0]]).all(axis=1)
+        group = left[same]
+        plan = plan_of(shapes[group[0]].tobytes())
+        if plan is not None:
+            _read_shape(
+                plan,
+                rows[group],
+                matrix[group] if not same.all() or len(group) < len(rows) else matrix,
+                out,
+                local,
+                order,
+            )
+        left = left[~same]
+
+
+@lru_cache(maxsize=1024)
+def plan_of(shape: bytes) -> dict[str, tuple[int, int]] | None:
+    """Part → (first byte, last byte + 1) of a shape such as b"9999-99-99", or None when it is not a time."""
+    try:
+        text = shape.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    head = len(text) - len(text.lstrip())
+    for pattern in SHAPES:
+        found = pattern.match(text.strip())
+        if found:
+            return {
+                name: tuple(len(text[: head + at].encode()) for at in found.span(name))  # type: ignore[misc]
+                for name, value in found.groupdict().items()
+                if value is not None
+            }
+    return None
+
+
+def _read_shape(
+    plan: dict[str, tuple[int, int]],
+    rows: NDArray[np.int64],
+    matrix: NDArray[np.uint8],
+    out: Times,
+    local: NDArray[np.int64],
+    order: str | None,
+) -> None:
+    def number(name: str) -> NDArray[np.int64]:
+        if name not in plan:
+            return np.zeros(len(rows), np.int64)
+        value = np.zeros(len(rows), np.int64)
+        for at in range(*plan[name]):
+            value = value * 10 + (matrix[:, at] - 48)
+        return value
+
+    year, problem = number("Y"), np.zeros(len(rows), np.uint8)
+    if "A" in plan:
+        month, day, problem = _choose(number("A"), number("B"), out.order, order)
+    else:
+        month, day = number("M"), number("D")
+    hour, minute, second = number("h"), number("m"), number("s")
+    bad = (hour > 23) | (minute > 59) | (second > 59)
+    if "ap" in plan:
+        afternoon = np.isin(matrix[:, plan["ap"][0]], (ord("P"), ord("p")))
+        bad |= (hour < 1) | (hour > 12)
+        hour = hour % 12 + 12 * afternoon
+    bad |= (year < FIRST_YEAR) | (year > LAST_YEAR) | (month < 1) | (month > 12) | (day < 1)
+    month_start = ((np.clip(year, 1, 9999) - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("M8[M]")
+    first = month_start.astype("M8[D]")
+    bad |= day > ((month_start + 1).astype("M8[D]") - first).astype(np.int64)
+    us = (first.astype(np.int64) + day - 1) * DAY_US + ((hour * 60 + minute) * 60 + second) * 1_000_000
+    if "f" in plan:
+        width = plan["f"][1] - plan["f"][0]
+        us += number("f") * 10**6 // 10**width
+    problem[bad] = INVALID
+    out.problem[rows] = problem
+    good = problem == FINE
+    if "z" in plan or "sign" in plan:
+        shift = (number("zh") * 60 + number("zm")) * 60_000_000
+        if "sign" in plan:
+            shift = np.where(matrix[:, plan["sign"][0]] == ord("-"), -shift, shift)
+        out.us[rows[good]] = (us - shift)[good]
+    else:
+        local[rows[good]] = us[good]
+
+
+def _choose(
+    a: NDArray[np.int64], b: NDArray[np.int64], seen: Order, order: str | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
+    """(month, day, problem) of values a/b/year."""
+    only_day, only_month = (a > 12) & (b <= 12), (b > 12) & (a <= 12)
+    seen.day_first += int(only_day.sum())
+    seen.month_first += int(only_month.sum())
+    open_ = (a <= 12) & (b <= 12) & (a != b)
+    day_first = only_day | (open_ & (order == "day"))
+    problem = np.where(open_ & (order is None), AMBIGUOUS, FINE).astype(np.uint8)
+    if order is not None:
+        problem[only_day if order == "month" else only_month] = INVALID
+    return np.where(day_first, b, a), np.where(day_first, a, b), problem
+
+
+def _by_formats(
+    column: pa.StringArray, formats: tuple[str, ...], out: Times, local: NDArray[np.int64]
+) -> None:
+    """What no shape could read, by the declared formats, one value at a time."""
+    for row in np.flatnonzero(out.problem == INVALID):
+        value = column[int(row)].as_py().strip()
+        for text in formats:
+            try:
+                found = dt.datetime.strptime(value, text)  # noqa: DTZ007  the zone, if any, is handled below
+            except ValueError:
+                continue
+            if FIRST_YEAR <= found.year <= LAST_YEAR:
+                target = local if found.tzinfo is None else out.us
+                moment = found.replace(tzinfo=found.tzinfo or dt.UTC)
+                target[row] = (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(
+                    microseconds=1
+                )
+                out.problem[row] = FINE
+            break
+
+
+# ── Wall clocks ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _to_utc(local: NDArray[np.int64], zone: str, out: Times) -> None:
+    """Wall clock → UTC, by the offset of each local day; days with a clock change one value at a time."""
+    rows = np.flatnonzero(local != NOT_A_TIME)
+    if not len(rows):
+        return
+    clock = local[rows]
+    days, where = np.unique(clock // DAY_US, return_inverse=True)
+    shifts = np.array([day_offset_us(zone, int(day)) for day in days], np.int64)
+    shift = shifts[where]
+    steady = shift != NOT_A_TIME
+    out.us[rows[steady]] = clock[steady] - shift[steady]
+    for row, value in zip(rows[~steady].tolist(), clock[~steady].tolist(), strict=True):
+        out.us[row], out.moved[row], out.twice[row] = _one_to_utc(value, ZoneInfo(zone))
+
+
+@lru_cache(maxsize=200_000)
+def day_offset_us(zone: str, day: int) -> int:
+    """The UTC offset (µs) that holds through a whole local day (days since 1970), or NOT_A_TIME when it changes."""
+    start = dt.datetime(1970, 1, 1) + dt.timedelta(days=day)  # noqa: DTZ001  a wall clock
+    info = ZoneInfo(zone)
+    found = {
+        _offset_us(start + dt.timedelta(hours=hours), info, fold)
+        for hours in range(-3, 28, 1)
+        for fold in (0, 1)
+    }
+    return found.pop() if len(found) == 1 else NOT_A_TIME
+
+
+def _offset_us(clock: dt.datetime, zone: ZoneInfo, fold: int) -> int:
+    offset = clock.replace(tzinfo=zone, fold=fold).utcoffset() or dt.timedelta()
+    return offset // dt.timedelta(microseconds=1)
+
+
+def _one_to_utc(value: int, zone: ZoneInfo) -> tuple[int, bool, bool]:
+    """(UTC, in a gap, in an overlap): fold 0 is the offset before the change."""
+    clock = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=value)  # noqa: DTZ001
+    before, after = _offset_us(clock, zone, 0), _offset_us(clock, zone, 1)
+    return value - before, before < after, before > after
+
+
+def trimmed(column: pa.StringArray) -> pa.StringArray:
+    """Without spaces at both ends (the ideographic one too); empty becomes null.
+
+    >>> trimmed(pa.array([" a　", "  ", None])).to_pylist()
+    ['a', None, None]
+    """
+    if not _has_edge_space(column):
+        return column
+    text = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(text, ""), None, text)
+
+
+def _has_edge_space(column: pa.StringArray) -> bool:
+    """Whether any value is empty or begins or ends with a space, tab, line break or a character beyond ASCII."""
+    offsets, data = text_buffers(column)
+    lengths = np.diff(offsets)
+    if not len(data) or not len(lengths):
+        return bool((lengths == 0).any() and column.null_count < len(column))
+    some = lengths > 0
+    if (~some).sum() > column.null_count:
+        return True
+    first, last = data[offsets[:-1][some]], data[offsets[1:][some] - 1]
+    edge = (first <= 32) | (last <= 32) | (first >= 0xC2) & (first <= 0xE3) | (last >= 0x80)
+    return bool(edge.any())
