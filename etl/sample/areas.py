@@ -7,18 +7,20 @@ people (centroidal Voronoi, Lloyd 1982). The Voronoi borders are roughened edge 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from shapely import LineString, MultiPoint, Polygon
+from shapely import LineString, MultiPoint
 from shapely.ops import linemerge, polygonize
 
 from etl.sample.lines import Floats, Lines
 from etl.sample.spec import SampleSpec
 
 Ints = NDArray[np.int64]
+Shape = Any  # a geometry: shapely's stubs know the exact class in too few places
 GRID_M = 0.01
 SAMPLES_PER_COMMUNITY = 250
 
@@ -56,7 +58,7 @@ def density(points: Floats, radius_m: float) -> Floats:
         (0.30, -0.52, 0.12, 0.4),
     ):
         value += height * np.exp(-((p[:, 0] - x) ** 2 + (p[:, 1] - y) ** 2) / (2 * spread**2))
-    return value + 0.012
+    return np.asarray(value + 0.012)
 
 
 def draw(spec: SampleSpec, lines: Lines) -> Areas:
@@ -72,7 +74,7 @@ def draw(spec: SampleSpec, lines: Lines) -> Areas:
     neighbours = _neighbours(communities, lines)
     centres = shapely.get_coordinates(shapely.centroid(communities))
     street_of = _group(centres, weight**0.75, neighbours, spec.streets, rng)
-    street_mass = np.bincount(street_of, weights=weight, minlength=spec.streets)
+    street_mass: Floats = np.bincount(street_of, weights=weight, minlength=spec.streets).astype(float)
     street_centres = np.c_[
         np.bincount(street_of, weights=weight * centres[:, 0]) / street_mass,
         np.bincount(street_of, weights=weight * centres[:, 1]) / street_mass,
@@ -91,10 +93,10 @@ def _samples(spec: SampleSpec, lines: Lines, rng: np.random.Generator) -> Floats
     low_x, low_y, high_x, high_y = lines.limit.bounds
     n = SAMPLES_PER_COMMUNITY * spec.communities
     points = np.c_[rng.uniform(low_x, high_x, n), rng.uniform(low_y, high_y, n)]
-    return points[shapely.contains_xy(lines.limit, points[:, 0], points[:, 1])]
+    return np.asarray(points[shapely.contains_xy(lines.limit, points[:, 0], points[:, 1])])
 
 
-def _blocks(lines: Lines) -> list[Polygon]:
+def _blocks(lines: Lines) -> list[Shape]:
     """The pieces of ground between river, rail and main roads."""
     work = shapely.union_all(
         [lines.limit.exterior, *(shapely.intersection(cut, lines.limit) for cut in lines.cuts)],
@@ -104,17 +106,18 @@ def _blocks(lines: Lines) -> list[Polygon]:
 
 
 def _cells(
-    spec: SampleSpec, lines: Lines, blocks: list[Polygon], samples: Floats, rng: np.random.Generator
-) -> list[LineString]:
+    spec: SampleSpec, lines: Lines, blocks: list[Shape], samples: Floats, rng: np.random.Generator
+) -> list[Shape]:
     """All border lines: of the blocks, and of the Voronoi cells inside each block."""
     weight = density(samples, lines.radius_m) ** 0.72
     block_of = np.full(len(samples), -1)
     for index, block in enumerate(blocks):
         block_of[shapely.contains_xy(block, samples[:, 0], samples[:, 1])] = index
-    mass = np.bincount(block_of[block_of >= 0], weights=weight[block_of >= 0], minlength=len(blocks))
+    inside = block_of >= 0
+    mass: Floats = np.bincount(block_of[inside], weights=weight[inside], minlength=len(blocks)).astype(float)
     counts = _apportion(mass, spec.communities)
     blocks, members, counts = _absorb(blocks, block_of, counts, shapely.buffer(lines.river, 2.0))
-    borders: list[LineString] = [block.exterior for block in blocks]
+    borders: list[Shape] = [block.exterior for block in blocks]
     for block, member, count in zip(blocks, members, counts, strict=True):
         if count > 1:
             centres = _lloyd(samples[member], weight[member], int(count), rng)
@@ -129,19 +132,19 @@ def _apportion(mass: Floats, total: int) -> Ints:
     whole = np.floor(exact).astype(np.int64)
     rest = np.argsort(-(exact - whole), kind="stable")[: total - int(whole.sum())]
     whole[rest] += 1
-    return whole
+    return np.asarray(whole)
 
 
 def _absorb(
-    blocks: list[Polygon], block_of: Ints, counts: Ints, river: Polygon
-) -> tuple[list[Polygon], list[Ints], Ints]:
+    blocks: list[Shape], block_of: Ints, counts: Ints, river: Shape
+) -> tuple[list[Shape], list[Ints], Ints]:
     """Join every block without a community to the neighbour with the longest common border on land."""
     parts: dict[int, list[int]] = {i: [i] for i in range(len(blocks))}
     shapes = dict(enumerate(blocks))
-    for index in sorted(np.flatnonzero(counts == 0), key=lambda i: blocks[i].area):
+    for index in sorted(np.flatnonzero(counts == 0).tolist(), key=lambda i: float(blocks[i].area)):
         others = [j for j in shapes if j != index]
         into = others[_dry_neighbour(shapes[index], [shapes[j] for j in others], river)]
-        joined = shapely.union(shapes[into], shapes[index], grid_size=GRID_M)
+        joined: Shape = shapely.union(shapes[into], shapes[index], grid_size=GRID_M)
         if joined.geom_type != "Polygon" or joined.interiors:
             counts[index] = 1
             counts[int(np.argmax(counts))] -= 1
@@ -165,9 +168,10 @@ def _lloyd(points: Floats, weight: Floats, count: int, rng: np.random.Generator)
     return np.round(centres, 2)
 
 
-def _roughen(borders: list[LineString], lines: Lines, rng: np.random.Generator) -> list[Polygon]:
+def _roughen(borders: list[Shape], lines: Lines, rng: np.random.Generator) -> list[Shape]:
     """Close the borders to polygons after bending every Voronoi edge, once for both sides."""
-    merged = linemerge(shapely.union_all(borders, grid_size=GRID_M))
+    union: Shape = shapely.union_all(borders, grid_size=GRID_M)
+    merged = linemerge(union)
     chains = sorted(shapely.get_parts(merged), key=lambda c: c.coords[0] + c.coords[-1])
     fixed = shapely.buffer(shapely.union_all([*lines.cuts, lines.limit.exterior]), 1.0)
     shapely.prepare(fixed)
@@ -202,19 +206,19 @@ def _bend(chain: LineString, strength: float, seed: int) -> LineString:
     return LineString(np.round(points, 2))
 
 
-def _dry_neighbour(one: Polygon, others: list[Polygon], river: Polygon) -> int:
+def _dry_neighbour(one: Shape, others: list[Shape], river: Shape) -> int:
     """Index of the neighbour with the longest common border on land."""
     common = shapely.intersection(one.exterior, [other.exterior for other in others])
     return int(np.argmax(shapely.length(shapely.difference(common, river))))
 
 
-def _whole(faces: list[Polygon], river: Polygon) -> list[Polygon]:
+def _whole(faces: list[Shape], river: Shape) -> list[Shape]:
     """Small faces (a Voronoi cell cut in two by a bend of its block) join the neighbour with the longest border."""
     floor = 0.12 * float(np.median([f.area for f in faces]))
     kept = sorted((f for f in faces if f.area >= floor), key=lambda f: f.bounds)
     for crumb in sorted((f for f in faces if f.area < floor), key=lambda f: f.bounds):
         into = _dry_neighbour(crumb, kept, river)
-        joined = shapely.coverage_union(kept[into], crumb)
+        joined: Shape = shapely.coverage_union(kept[into], crumb)
         kept[into] = (
             joined.geoms[0] if joined.geom_type == "MultiPolygon" and len(joined.geoms) == 1 else joined
         )
@@ -223,10 +227,10 @@ def _whole(faces: list[Polygon], river: Polygon) -> list[Polygon]:
 
 def _mass(areas: NDArray[np.object_], samples: Floats, radius_m: float) -> Floats:
     """People of each area, relative: density integrated over it."""
-    tree = shapely.STRtree(shapely.points(samples))
+    tree = shapely.STRtree(np.asarray(shapely.points(samples), dtype=object))
     area, point = tree.query(areas, predicate="contains")
     value = density(samples, radius_m)
-    return np.bincount(area, weights=value[point], minlength=len(areas)) + value.min()
+    return np.asarray(np.bincount(area, weights=value[point], minlength=len(areas)) + value.min())
 
 
 def _neighbours(areas: NDArray[np.object_], lines: Lines) -> set[tuple[int, int]]:

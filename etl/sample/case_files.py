@@ -158,7 +158,7 @@ def _gcj(batch: Batch) -> Any:
 def _table(batch: Batch, columns: dict[str, str], lonlat: Any) -> pa.Table:
     """A batch as the file's columns; times are timestamps without zone, the rest text and numbers."""
     book, n = catalogue.read(), len(batch)
-    words = WORDS[batch.origin]
+    words: dict[str, Any] = WORDS[batch.origin]
     number = np.arange(batch.first, batch.first + n)
     spread = (number * 2_654_435_761) >> 7  # a fixed scramble: the same row always reads the same
     made: dict[str, Any] = {

@@ -62,4 +62,4 @@ def build(spec: SampleSpec) -> City:
 def _degrees(xy: Floats) -> Floats:
     east, north = crs.from_wgs84([CENTRE_LON], [CENTRE_LAT], PLANAR_CRS)
     lon, lat = crs.to_wgs84(xy[:, 0] + east[0], xy[:, 1] + north[0], PLANAR_CRS)
-    return np.round(np.c_[lon, lat], DEGREE_DIGITS)
+    return np.asarray(np.round(np.c_[lon, lat], DEGREE_DIGITS))

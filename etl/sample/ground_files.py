@@ -216,7 +216,7 @@ def _facilities(city: City, some: Facilities, folder: Path) -> GroundFile:
             [
                 ({"facility_id": i, "name": n, "capacity": c, "note": NOTE}, p)
                 for i, n, c, p in zip(
-                    ids, some.name, some.capacity.tolist(), shapely.points(lonlat), strict=True
+                    ids, some.name, some.capacity.tolist(), np.asarray(shapely.points(lonlat)), strict=True
                 )
             ],
         )

@@ -188,7 +188,7 @@ def _batch(
 def _choose(running: Floats, rng: np.random.Generator) -> Ints:
     """One column per row of running sums."""
     chosen = (rng.random(len(running))[:, None] >= running).sum(axis=1)
-    return np.minimum(chosen, running.shape[1] - 1)
+    return np.asarray(np.minimum(chosen, running.shape[1] - 1))
 
 
 def _repeats(n: int, share: float, rng: np.random.Generator) -> Ints:

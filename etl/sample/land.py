@@ -9,20 +9,21 @@ import shapely
 from numpy.typing import NDArray
 from shapely import Polygon
 
-from etl.sample.areas import Areas
+from etl.sample.areas import Areas, Shape
 from etl.sample.lines import Floats, Lines, river_bed
 from etl.sample.spec import SampleSpec
 
 
 @dataclass(frozen=True)
 class Land:
-    """Flat polygons; `open_ground` is where nobody builds (water, parks, rail), `built` what is left per community."""
+    """Flat polygons; `cores` is where people live, `closed` where nobody builds."""
 
-    river: Polygon
+    river: Shape
     lakes: NDArray[np.object_]
     parks: NDArray[np.object_]
     industrial: NDArray[np.bool_]  # per community
     cores: NDArray[np.object_]  # per community: where houses stand
+    closed: Shape  # water, parks, rail: where nobody builds
     works: Floats  # (n, 2) building sites
 
 
@@ -51,7 +52,7 @@ def draw(spec: SampleSpec, lines: Lines, areas: Areas) -> Land:
     works = shapely.get_coordinates(
         shapely.point_on_surface(areas.communities[rng.choice(urban, 3 * few + 2)])
     )
-    return Land(river, lakes, parks, industrial, cores, works)
+    return Land(river, lakes, parks, industrial, cores, closed, works)
 
 
 def _solid(geometry: Polygon) -> bool:
@@ -77,7 +78,7 @@ def _blobs(
     return np.array(blobs, dtype=object)
 
 
-def _core(areas: Areas, index: int, rng: np.random.Generator) -> Polygon:
+def _core(areas: Areas, index: int, rng: np.random.Generator) -> Shape:
     """Where people live: all of an urban community, a round settlement in a village."""
     whole = areas.communities[index]
     if not areas.rural[index]:

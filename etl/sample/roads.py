@@ -103,13 +103,9 @@ def _borders(
 ) -> None:
     """Streets on the borders of urban communities, away from river, rail, water and the city limit."""
     rims = shapely.boundary(areas.communities[~areas.rural])
-    keep_off = shapely.union_all(
-        [
-            shapely.buffer(land.river, 20),
-            *shapely.buffer([*lines.main_roads, lines.rail, lines.limit.exterior], 8),
-            *shapely.buffer(np.r_[land.lakes, land.parks], 5),
-        ]
-    )
+    cuts: Any = shapely.buffer([*lines.main_roads, lines.rail, lines.limit.exterior], 8)
+    wet: Any = shapely.buffer(np.r_[land.lakes, land.parks], 5)
+    keep_off = shapely.union_all([shapely.buffer(land.river, 20), *cuts, *wet])
     common = shapely.line_merge(shapely.difference(shapely.union_all(rims, grid_size=GRID_M), keep_off))
     for part in sorted(_parts(common), key=lambda p: p.bounds):
         raw.append((_reach(part, 9.0), "secondary", _street_name(rng, lists, ("路", "大街"))))
@@ -134,8 +130,8 @@ def _lattices(
     """Two families of parallel streets in every community, closer where more people live."""
     median = float(np.median(areas.density[~areas.rural]))
     for index, whole in enumerate(areas.communities):
-        core = shapely.buffer(land.cores[index], 14) if not areas.rural[index] else land.cores[index]
-        ground = shapely.intersection(core, whole)
+        built = land.cores[index] if areas.rural[index] else whole
+        ground = shapely.difference(built, shapely.buffer(land.closed, 4))
         crowd = np.clip(areas.density[index] / median, 0.35, 2.5)
         gap = np.clip(150 / crowd**0.35, 92, 190) * (1.9 if land.industrial[index] else 1.0)
         kind = "track" if areas.rural[index] else "residential"

@@ -93,7 +93,7 @@ def _sites(city: City, xy: Floats, weight: Floats | None, rng: np.random.Generat
 def _words(city: City, xy: Floats, community: Ints, rng: np.random.Generator) -> NDArray[np.object_]:
     """`翠林社区锦溪路128号附近`: community, nearest named road, a house number."""
     named = city.network.lines_of("trunk", "primary", "secondary", "residential", "track")
-    nearest = shapely.STRtree(city.network.geometry[named]).nearest(shapely.points(xy))
+    nearest = np.asarray(shapely.STRtree(city.network.geometry[named]).nearest(shapely.points(xy)))
     number = rng.integers(1, 399, len(xy))
     names = city.names.communities
     return np.array(
@@ -101,5 +101,5 @@ def _words(city: City, xy: Floats, community: Ints, rng: np.random.Generator) ->
             f"{names[c]}{city.network.name[named[r]]}{n}号附近"
             for c, r, n in zip(community.tolist(), nearest.tolist(), number.tolist(), strict=True)
         ],
-        dtype=object,
+        dtype=np.object_,
     )
