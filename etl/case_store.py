@@ -60,7 +60,7 @@ class SourceState:
 def lock_source(session: Session, name: str) -> None:
     """Wait up to 60 s for the loads of this source that run now, then refuse; also frees the server from dead clients."""
     session.execute(text("SELECT set_config('client_connection_check_interval', '2s', true)"))
-    _lock(session, "SELECT pg_advisory_xact_lock(:space, hashtext(:name))", name, space=SOURCE_LOCK, name=name)
+    _lock(session, "SELECT pg_advisory_xact_lock(CAST(:space AS int), hashtext(:source))", name, space=SOURCE_LOCK, source=name)
 
 
 def lock_finish(session: Session) -> None:

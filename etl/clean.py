@@ -260,7 +260,7 @@ def _table_of(batch: _Batch, name: str) -> Mapping[str, str]:
 def _coded(batch: _Batch, name: str, codes: Mapping[str, int], missing: int, unknown: int) -> NDArray[np.int16]:
     """A word column as small numbers; unknown words are collected and become `unknown`."""
     found = map_words(batch.text(name), lookup(_table_of(batch, name), codes, UNKNOWN), missing)
-    strange = found == UNKNOWN
+    strange = (found == UNKNOWN) & ~np.asarray(batch.text(name).is_null())
     if strange.any():
         batch.seen.add(f"word-unknown:{name}", batch.raw.rows[strange])
         values = pc.unique(batch.text(name).filter(pa.array(strange))).to_pylist()
