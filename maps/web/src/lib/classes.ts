@@ -28,17 +28,18 @@ export function colours(ramp: readonly string[], count: number): string[] {
 
 export interface LegendRow {
   label: string;
+  low: string; // the lower limit alone, where there is little room
   zones: number; // how many zones are in the class
 }
 
-/** Words for each class: whole numbers read "5–19", others "1.5 – 2"; the last has no upper limit. */
+/** Words for each class: whole numbers read "5 – 19", others "1.5 – 2"; the last has no upper limit. */
 export function legendRows(limits: number[], classes: number[], whole: boolean, say: (v: number) => string): LegendRow[] {
   return limits.map((low, i) => {
     const next = limits[i + 1];
     const zones = classes.reduce((sum, c) => sum + (c === i ? 1 : 0), 0);
-    if (next === undefined) return { label: limits.length > 1 ? `≥ ${say(low)}` : say(low), zones };
-    if (!whole) return { label: low === 0 && i === 0 && next > 0 && zones === 0 ? `< ${say(next)}` : `${say(low)} – ${say(next)}`, zones };
-    return { label: next - 1 > low ? `${say(low)} – ${say(next - 1)}` : say(low), zones };
+    const last = next !== undefined && whole ? next - 1 : next;
+    const label = last === undefined ? (limits.length > 1 ? `≥ ${say(low)}` : say(low)) : last > low ? `${say(low)} – ${say(last)}` : say(low);
+    return { label, low: say(low), zones };
   });
 }
 

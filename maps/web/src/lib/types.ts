@@ -34,7 +34,7 @@ export interface City {
   bbox: Bbox | null;
   first_case: string | null;
   last_case: string | null;
-  cases: number;
+  cases: number | null; // null: hidden from the public (fewer than k)
   unplaced: number | null;
   levels: { name: string; rank: number | null; n: number }[];
   plans: Plan[];
@@ -44,7 +44,7 @@ export interface City {
   facility_kinds: { kind: string; n: number | null }[];
   measures: Measure[];
   has: { units: boolean; households: boolean; ways: boolean };
-  basemap: { tianditu?: boolean; pmtiles?: boolean };
+  basemap: { tianditu?: string | boolean; pmtiles?: boolean }; // tianditu: the operator's own key
   principal: "anonymous" | "admin";
   k: number;
   version: string | number;

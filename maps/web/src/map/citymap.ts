@@ -1,6 +1,6 @@
 // The map without a framework: it is told what to show and reports what the reader does.
 import {
-  type ExpressionSpecification, type GeoJSONSource, type MapGeoJSONFeature, type MapLayerMouseEvent, Map as MapLibre, type PointLike, setWorkerUrl,
+  type ExpressionSpecification, type GeoJSONSource, type LayerSpecification, type MapGeoJSONFeature, type MapLayerMouseEvent, Map as MapLibre, type PointLike, setWorkerUrl,
   type SourceSpecification,
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
@@ -32,6 +32,11 @@ export interface Label {
 
 const tiles = (path: string): string => new URL(path, location.origin).href.replaceAll("%7B", "{").replaceAll("%7D", "}");
 
+/** Room for the legend, which lies over the map: beside it on a desk, above it on a phone. */
+function margins(container: HTMLElement): { left: number; right: number; top: number; bottom: number } {
+  return container.clientWidth > 700 ? { left: 190, right: 56, top: 20, bottom: 20 } : { left: 16, right: 16, top: 76, bottom: 16 };
+}
+
 export class CityMap {
   readonly map: MapLibre;
   private readonly events: MapEvents;
@@ -50,7 +55,7 @@ export class CityMap {
     const start = camera
       ? { zoom: camera[0], center: [camera[2], camera[1]] as [number, number] }
       : bbox
-        ? { bounds: bbox, fitBoundsOptions: { padding: 24 } }
+        ? { bounds: bbox, fitBoundsOptions: { padding: margins(container) } }
         : { zoom: 3, center: [104, 35] as [number, number] };
     this.map = new MapLibre({
       container, style: style.EMPTY_STYLE, ...start, maxZoom: 18.5, attributionControl: false, dragRotate: false,
@@ -66,7 +71,7 @@ export class CityMap {
   private listen(): void {
     const { map, events } = this;
     map.on("idle", () => events.idle());
-    map.on("resize", () => this.home && map.fitBounds(this.home, { padding: 24, animate: false }));
+    map.on("resize", () => this.home && map.fitBounds(this.home, { padding: margins(map.getContainer()), animate: false }));
     for (const deed of ["mousedown", "touchstart", "wheel", "dragstart"] as const) map.on(deed, () => (this.home = null));
     map.getCanvas().addEventListener("keydown", () => (this.home = null));
     map.on("moveend", () => {
@@ -109,9 +114,8 @@ export class CityMap {
     if (this.map.getSource(source)) this.map.removeSource(source);
   }
 
-  /** The first layer above the zones: new zones go below roads, outlines, names and facilities. */
-  private above(...ids: string[]): string | undefined {
-    return ids.find((id) => this.map.getLayer(id));
+  private add(layer: LayerSpecification, floor: style.Floor): void {
+    this.map.addLayer(layer, style.ceiling(floor));
   }
 
   /** Geometry of the zones. The same key again changes nothing. */
@@ -136,11 +140,8 @@ export class CityMap {
         ? { type: "vector", tiles: [tiles(geometry.url)], maxzoom: 14, promoteId: "code" }
         : { type: "geojson", data: geometry.shapes, promoteId: "code", tolerance: 0.2 };
     this.map.addSource(style.ZONES, specification);
-    const next = this.above("water-line", "zone-names", "facilities");
-    for (const layer of style.zoneLayers(this.sourceLayer)) {
-      // the mark of the chosen zone lies over the roads, its colour below them
-      this.map.addLayer(layer, layer.id === "zones-mark" ? this.above("zone-names", "facilities") : next);
-    }
+    // the mark of the chosen zone lies over the roads, its colour below them
+    for (const layer of style.zoneLayers(this.sourceLayer)) this.add(layer, layer.id === "zones-mark" ? "marks" : "zones");
   }
 
   /** Values travel apart from geometry: each zone's class becomes its feature state, joined by code. */
@@ -174,7 +175,7 @@ export class CityMap {
       if (this.map.getSource(id)) return;
       const url = tiles(`/tiles/boundaries/{z}/{x}/{y}.mvt?level=${encodeURIComponent(level)}`);
       this.map.addSource(id, { type: "vector", tiles: [url], maxzoom: 14 });
-      this.map.addLayer(style.outlineLayer(level, levels.length - i), this.above("zones-mark", "road-names", "zone-names", "facilities"));
+      this.add(style.outlineLayer(level, levels.length - i), "outlines");
     });
   }
 
@@ -183,20 +184,19 @@ export class CityMap {
     await this.ready;
     if (this.map.getSource("ways")) return;
     this.map.addSource("ways", { type: "vector", tiles: [tiles("/tiles/ways/{z}/{x}/{y}.mvt")], maxzoom: 14, minzoom: 8 });
-    for (const layer of style.WATER_LAYERS) this.map.addLayer(layer, this.above(style.ZONE_LAYER, "zone-names", "facilities"));
-    for (const layer of style.WAY_LAYERS) this.map.addLayer(layer, this.above("zones-mark", "zone-names", "facilities"));
-    this.map.addLayer(style.WAY_NAMES, this.above("zone-names", "facilities"));
+    for (const layer of style.WATER_LAYERS) this.add(layer, "ground");
+    for (const layer of style.WAY_LAYERS) this.add(layer, "ways");
+    this.add(style.WAY_NAMES, "names");
   }
 
-  /** A raster ground below everything, where the operator has configured one (Tianditu with the operator's own key). */
-  async setRaster(paths: readonly string[]): Promise<void> {
+  /** A raster ground below everything, where the operator has configured one. Absolute addresses. */
+  async setRaster(addresses: readonly string[]): Promise<void> {
     await this.ready;
-    paths.forEach((path, i) => {
+    addresses.forEach((address, i) => {
       const id = `raster-${i}`;
       if (this.map.getSource(id)) return;
-      this.map.addSource(id, { type: "raster", tiles: [tiles(path)], tileSize: 256, maxzoom: 18 });
-      const first = this.map.getStyle().layers.find((layer) => layer.id !== "ground" && !layer.id.startsWith("raster-"));
-      this.map.addLayer({ id, type: "raster", source: id, paint: { "raster-saturation": -0.5, "raster-opacity": 0.8 } }, first?.id);
+      this.map.addSource(id, { type: "raster", tiles: [address], tileSize: 256, maxzoom: 18 });
+      this.add({ id, type: "raster", source: id, paint: { "raster-saturation": -0.5, "raster-opacity": 0.8 } }, "ground");
     });
   }
 
@@ -212,7 +212,7 @@ export class CityMap {
     if (source) source.setData(data);
     else {
       this.map.addSource("labels", { type: "geojson", data });
-      this.map.addLayer(style.LABELS, this.above("facilities"));
+      this.add(style.LABELS, "names");
     }
     this.map.setLayerZoomRange("zone-names", minZoom, 24);
   }
@@ -222,7 +222,7 @@ export class CityMap {
     if (!kinds.length) return this.drop("facilities", ["facilities"]);
     if (!this.map.getSource("facilities")) {
       this.map.addSource("facilities", { type: "vector", tiles: [tiles("/tiles/facilities/{z}/{x}/{y}.mvt")], maxzoom: 14 });
-      this.map.addLayer(style.FACILITIES);
+      this.add(style.FACILITIES, "facilities");
     }
     this.map.setFilter("facilities", ["in", ["get", "kind"], ["literal", [...kinds]]]);
     const arms = kinds.flatMap((kind) => [kind, colour(kind)]);
@@ -232,13 +232,20 @@ export class CityMap {
 
   fit(bbox: Bbox, maxZoom = 16): void {
     this.home = null;
-    this.map.fitBounds(bbox, { padding: 48, maxZoom, animate: !this.reducedMotion, duration: 500 });
+    this.map.fitBounds(bbox, { padding: margins(this.map.getContainer()), maxZoom, animate: !this.reducedMotion, duration: 500 });
   }
 
   /** Bring a zone into sight only when it is not: the map does not jump about under the reader. */
-  reveal(bbox: Bbox): void {
-    const seen = this.map.getBounds();
-    if (!seen.contains([bbox[0], bbox[1]]) || !seen.contains([bbox[2], bbox[3]])) this.fit(bbox, Math.max(this.map.getZoom(), 12));
+  reveal(bbox: Bbox, coveredPx: number): void {
+    const box = this.map.getContainer();
+    const [left, bottom] = [this.map.project([bbox[0], bbox[1]]).x, this.map.project([bbox[0], bbox[1]]).y];
+    const [right, top] = [this.map.project([bbox[2], bbox[3]]).x, this.map.project([bbox[2], bbox[3]]).y];
+    if (left >= 0 && top >= 0 && right <= box.clientWidth && bottom <= box.clientHeight - coveredPx) return;
+    this.home = null;
+    const padding = { ...margins(box) };
+    padding.bottom += coveredPx;
+    const camera = this.map.cameraForBounds(bbox, { padding, maxZoom: Math.max(this.map.getZoom(), 12.5) });
+    if (camera) this.map.easeTo({ ...camera, animate: !this.reducedMotion, duration: 500 });
   }
 
   zoom(by: number): void {

@@ -3,6 +3,7 @@ import type { ExpressionSpecification, LayerSpecification, StyleSpecification } 
 import { HIDDEN, NO_DATA } from "../lib/classes.ts";
 
 export const FONTS = '"Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif';
+const FACES = ["Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif"];
 export const ZONES = "zones";
 export const ZONE_LAYER = "zones-fill";
 
@@ -10,10 +11,18 @@ export const GROUND = "#eef1f3";
 const WATER = "#cfe0ea";
 const INK = "#1b2a38";
 
+/** Invisible layers that mark the floors of the map: whatever arrives first, everything finds its height. */
+export const FLOORS = ["ground", "zones", "ways", "outlines", "marks", "names", "facilities"] as const;
+export type Floor = (typeof FLOORS)[number];
+export const ceiling = (floor: Floor): string => `top-of-${floor}`;
+
 export const EMPTY_STYLE: StyleSpecification = {
   version: 8,
   sources: {},
-  layers: [{ id: "ground", type: "background", paint: { "background-color": GROUND } }],
+  layers: [
+    { id: "ground", type: "background", paint: { "background-color": GROUND } },
+    ...FLOORS.map((floor) => ({ id: ceiling(floor), type: "background" as const, layout: { visibility: "none" as const } })),
+  ],
 };
 
 const byZoom = (...stops: (number | ExpressionSpecification)[]): ExpressionSpecification =>
@@ -64,7 +73,7 @@ export const WAY_NAMES: LayerSpecification = {
   id: "road-names", type: "symbol", source: "ways", "source-layer": "ways", minzoom: 13.5,
   filter: ["all", ["in", ["get", "class"], ["literal", ["road", "water", "bridge"]]], ["has", "name"]],
   layout: {
-    "symbol-placement": "line", "text-field": ["get", "name"], "text-size": 11, "text-font": ["sans-serif"],
+    "symbol-placement": "line", "text-field": ["get", "name"], "text-size": 11, "text-font": [...FACES],
     "symbol-spacing": 400, "text-padding": 8,
   },
   paint: { "text-color": "#52606d", "text-halo-color": "#ffffff", "text-halo-width": 1.4 },
@@ -96,7 +105,7 @@ export function zoneLayers(sourceLayer: string | null): LayerSpecification[] {
       paint: {
         "line-color": ["case", ["boolean", ["feature-state", "selected"], false], "#0b1620", "#0b62b0"],
         "line-opacity": ["max", state("selected", 1, 0), state("hover", 1, 0)],
-        "line-width": ["case", ["boolean", ["feature-state", "selected"], false], 3.5, 2.5],
+        "line-width": byZoom(9, ["case", ["boolean", ["feature-state", "selected"], false], 2.4, 1.8], 14, ["case", ["boolean", ["feature-state", "selected"], false], 4.5, 3]),
       },
     },
   ];
@@ -107,7 +116,7 @@ export const LABELS: LayerSpecification = {
   id: "zone-names", type: "symbol", source: "labels",
   layout: {
     "text-field": ["format", ["get", "name"], { "font-scale": 1 }, "\n", {}, ["get", "text"], { "font-scale": 0.92 }],
-    "text-font": ["sans-serif"], "text-size": ["interpolate", ["linear"], ["zoom"], 9, 11, 15, 14],
+    "text-font": [...FACES], "text-size": ["interpolate", ["linear"], ["zoom"], 9, 11, 15, 14],
     "text-max-width": 8, "text-padding": 6, "symbol-sort-key": ["get", "order"],
   },
   paint: { "text-color": INK, "text-halo-color": "rgba(255,255,255,0.92)", "text-halo-width": 1.6 },
@@ -118,8 +127,8 @@ export function outlineLayer(level: string, rank: number): LayerSpecification {
     id: `outline-${level}`, type: "line", source: `outline-${level}`, "source-layer": "boundaries",
     layout: { "line-join": "round" },
     paint: {
-      "line-color": "#25313c", "line-opacity": 0.75,
-      "line-width": byZoom(8, 0.6 + 0.3 * rank, 15, 1.4 + 0.8 * rank),
+      "line-color": "#25313c", "line-opacity": 0.62,
+      "line-width": byZoom(8, 0.3 + 0.35 * rank, 15, 1 + 0.9 * rank),
     },
   };
 }
