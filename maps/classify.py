@@ -174,7 +174,8 @@ def _readable(ordered: Floats, starts: Floats, floor: float | None) -> list[floa
     for at, (gap, start) in enumerate(zip(before, starts, strict=True)):
         if at == 0:
             under = float(start) - 0.05 * abs(float(start)) if floor is None else floor
-            limits.append(float(start) if whole else roundest(under, float(start)))
+            lowest = float(start) if floor is None else 1.0  # zero stays alone: the next class begins at one
+            limits.append(lowest if whole else roundest(under, float(start)))
             continue
         low = min(float(gap), float(start) - 0.015 * abs(float(start)))  # a little slack: 1287 may read 1280
         low = max(low, limits[-1])

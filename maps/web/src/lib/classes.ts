@@ -32,14 +32,20 @@ export interface LegendRow {
   zones: number; // how many zones are in the class
 }
 
-/** Words for each class: whole numbers read "5 – 19", others "1.5 – 2"; the last has no upper limit. */
-export function legendRows(limits: number[], classes: number[], whole: boolean, say: (v: number) => string): LegendRow[] {
+/**
+ * Words for each class: whole numbers read "5 – 19", others "1.5 – 2"; the last has no upper limit; a first class that
+ * holds nothing but zero reads "0".
+ */
+export function legendRows(
+  limits: number[], classes: number[], values: (number | null)[], whole: boolean, say: (v: number) => string,
+): LegendRow[] {
   return limits.map((low, i) => {
     const next = limits[i + 1];
-    const zones = classes.reduce((sum, c) => sum + (c === i ? 1 : 0), 0);
-    const last = next !== undefined && whole ? next - 1 : next;
-    const label = last === undefined ? (limits.length > 1 ? `≥ ${say(low)}` : say(low)) : last > low ? `${say(low)} – ${say(last)}` : say(low);
-    return { label, low: say(low), zones };
+    const members = values.filter((_, k) => classes[k] === i);
+    const last = next === undefined ? undefined : whole ? next - 1 : next;
+    const alone = low === 0 && members.every((v) => v === 0);
+    const label = alone ? say(0) : last === undefined ? (limits.length > 1 ? `≥ ${say(low)}` : say(low)) : last > low ? `${say(low)} – ${say(last)}` : say(low);
+    return { label, low: say(low), zones: members.length };
   });
 }
 

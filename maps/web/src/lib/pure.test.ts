@@ -48,9 +48,14 @@ test("classes are lower-inclusive; hidden and missing are not zero", () => {
 });
 
 test("legend rows", () => {
-  const rows = legendRows([0, 1, 5, 20], [0, 0, 1, 3, -1], true, String);
+  const rows = legendRows([0, 1, 5, 20], [0, 0, 1, 3, -1], [0, 0, 3, 21, null], true, String);
   assert.deepEqual(rows.map((r) => r.label), ["0", "1 – 4", "5 – 19", "≥ 20"]);
   assert.deepEqual(rows.map((r) => r.zones), [2, 1, 0, 1]);
+});
+
+test("a rate's class of zeros reads 0, not a range", () => {
+  const rows = legendRows([0, 0.2, 3], [0, 1, 2], [0, 1.1, 9], false, String);
+  assert.deepEqual(rows.map((r) => r.label), ["0", "0.2 – 3", "≥ 3"]);
 });
 
 test("colours run along the ramp", () => {
