@@ -41,6 +41,7 @@ from geo.settings import SOCKET_NAME, Settings
 SUPERUSER = "postgres"
 DATABASE = "wangge"
 START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 60.0
 
 
 class Unreachable(Unavailable):
@@ -122,10 +123,21 @@ def start_attached(settings: Settings) -> subprocess.Popen[bytes] | None:
 def stop(settings: Settings) -> bool:
     """Stops the cluster, ending open sessions. Returns False when it was not running."""
     with _locked(settings):
-        if not (settings.cluster_dir / "postmaster.pid").exists() or not _members(settings):
+        if not _members(settings):
             return False
-        _run_pg_ctl(settings, "stop", "-w", "-t", str(START_TIMEOUT_S), "-m", "fast", "-s")
-    return True
+        for number, wait_s in ((signal.SIGINT, STOP_TIMEOUT_S), (signal.SIGQUIT, 10.0)):  # fast, then immediate
+            _signal_postmaster(settings, number)
+            deadline = time.monotonic() + wait_s
+            while _members(settings) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if not _members(settings):
+                return True
+    raise ClusterError(
+        f"{settings.cluster_dir} 的数据库未能停止。",
+        f"The database of {settings.cluster_dir} did not stop.",
+        do_zh=f"请查看 {_log(settings)}。",
+        do_en=f"Its log is {_log(settings)}.",
+    )
 
 
 def status(settings: Settings) -> Status:
@@ -307,6 +319,13 @@ def _members(settings: Settings) -> set[int]:
                 if (entry / "cwd").readlink() == settings.cluster_dir.resolve():
                     members.add(int(entry.name))
     return members - {os.getpid()}
+
+
+def _signal_postmaster(settings: Settings, number: int) -> None:
+    pid = _postmaster_pid(settings)
+    if pid is not None and pid in _members(settings):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _run_pg_ctl(settings: Settings, action: str, *options: str) -> None:
