@@ -137,7 +137,14 @@ class AnswerCache:
 
 def to_json(found: Any) -> bytes:
     """UTF-8 JSON: numpy arrays as they are, NaN as null, dates in ISO form."""
-    return orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(found, default=_listed, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+
+
+def _listed(value: Any) -> Any:
+    """Arrays that orjson cannot walk by itself: of objects, or not contiguous."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def json(found: Any, *, etag: str | None = None, cache: str = NOT_STORED, status: int = 200) -> Answer:

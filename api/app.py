@@ -19,16 +19,26 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from api import answers, openapi, policy, problems
-from api.dependencies import Service
+from api.dependencies import Service, release
 from api.guard import Guard
 from api.metrics import Metrics
-from api.routers import cases, city, health, plans, runs, session
-from api.routers.static import Files
+from api.routers import cases, city, health, plans, runs, series, session, zones
+from api.routers.heatmap import MODELS, HeatMaps
+from api.routers.static import Basemap, Files
 from api.routers.tiles import Tiles, TileSets
 from geo.db import session as sessions
 from geo.settings import Settings
 
-FAMILIES = (health.router, session.router, city.router, plans.router, cases.router, runs.router)
+FAMILIES = (
+    health.router,
+    session.router,
+    city.router,
+    plans.router,
+    cases.router,
+    runs.router,
+    zones.router,
+    series.router,
+)
 
 
 class RouteWithoutPolicy(RuntimeError):
@@ -45,7 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     service, metrics = Service.build(settings), Metrics(settings)
     app = FastAPI(
         title="Wangge 网格",
-        version=openapi.release(),
+        version=release(),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -68,13 +78,16 @@ def create_app(settings: Settings) -> FastAPI:
 def plain_routes(service: Service) -> Mapping[str, ASGIApp]:
     """Policy path → plain ASGI application; all of them answer GET only."""
     tiles, sets, files = Tiles(service), TileSets(service), Files()
+    heat = {f"/api/heatmap/{what}": HeatMaps(service, what) for what in MODELS}
     return {
+        **heat,
         "/tiles/cases": sets,
         "/tiles/{layer}": sets,
         "/tiles/plans/{plan}/grids": sets,
         "/tiles/cases/{z}/{x}/{y}.mvt": tiles,
         "/tiles/{layer}/{z}/{x}/{y}.mvt": tiles,
         "/tiles/plans/{plan}/grids/{z}/{x}/{y}.mvt": tiles,
+        "/basemap.pmtiles": Basemap(service.settings.basemap_pmtiles),
         "/": files,
         "/{file:path}": files,
     }
@@ -87,7 +100,7 @@ def check_policy(app: FastAPI, plain: Mapping[str, ASGIApp]) -> None:
         for method in context.methods or ():
             routes.add((method, str(context.path)))
     unlisted, dead = policy.mismatch(routes)
-    if unlisted:
+    if unlisted or dead:
         raise RouteWithoutPolicy(
             f"routes without a policy row: {unlisted}; policy rows without a route: {dead}"
         )

@@ -101,6 +101,9 @@ TABLE: tuple[Rule, ...] = (
     ),
     Rule("GET", "/tiles/{layer}", EVERYONE, (JSON,), "瓦片说明", "TileJSON of a layer"),
     Rule("GET", "/tiles/{layer}/{z}/{x}/{y}.mvt", EVERYONE, (MVT,), "矢量瓦片", "vector tiles"),
+    Rule(
+        "GET", "/basemap.pmtiles", EVERYONE, ("*/*",), "底图文件", "the operator's base map", identity=False
+    ),
     Rule("GET", "/", EVERYONE, (HTML,), "网页", "the web application", identity=False),
     Rule("GET", "/{file:path}", EVERYONE, ("*/*",), "网页文件", "its files", identity=False),
 )

@@ -27,18 +27,6 @@ from pydantic_core import PydanticCustomError
 FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2200, 1, 1)
 MAX_CATEGORIES = 50
 MAX_FIELDS = 200
-MEASURES = (
-    "cases",
-    "open",
-    "overdue",
-    "per_km2",
-    "per_1000_households",
-    "median_days_to_close",
-    "response_share",
-    "resolved_share",
-    "satisfied_share",
-)
-ADDITIVE = frozenset({"cases", "open", "overdue"})
 
 BBox = tuple[float, float, float, float]
 M = TypeVar("M", bound=BaseModel)
@@ -242,6 +230,12 @@ class SeriesOf(Place):
     bucket: Literal["day", "week", "month"] = Field(
         "week", description="时间粒度 / day, week from Monday, month"
     )
+
+
+class CategoriesOf(Place):
+    """`/api/categories`."""
+
+    depth: Literal["top", "sub"] = Field("sub", description="大类或小类 / top categories or their children")
 
 
 class ZonesOf(Plain):

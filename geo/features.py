@@ -105,23 +105,6 @@ def present(session: Session) -> dict[str, bool]:
     return dict(row.mappings().one())
 
 
-def case_period(session: Session) -> dict[str, Any]:
-    """`{cases, unplaced, first_case, last_case}` over all sources."""
-    row = session.execute(
-        text(
-            "SELECT count(*) AS cases, count(*) FILTER (WHERE geom IS NULL) AS unplaced, "
-            "min(opened_at) AS first_case, max(opened_at) AS last_case FROM cases"
-        )
-    )
-    return dict(row.mappings().one())
-
-
-def cases_per_category(session: Session) -> dict[int, int]:
-    """category id → cases."""
-    rows = session.execute(text("SELECT category_id, count(*) FROM cases GROUP BY category_id"))
-    return {int(key): int(n) for key, n in rows}
-
-
 # -- cases, for staff only ---------------------------------------------------------------------------------
 
 

@@ -1,4 +1,6 @@
-"""Vector tiles (Mapbox Vector Tile 2.1) of grids, units, boundaries, ways, facilities, hexagons and cases.
+"""Vector tiles (Mapbox Vector Tile 2.1) of grids, units, boundaries, ways, facilities and hexagons.
+
+Tiles of cases come from the columns: `geo.case_tiles`.
 
 A tile is at most `MAX_BYTES`. Neighbouring polygons never gap: nothing is simplified by itself; both sides of a border
 are snapped to the same grid of the tile, whose step grows from one *detail* to the next until the tile fits, and only
@@ -35,8 +37,8 @@ HEXAGON_AREA_KM2 = {7: 5.161, 8: 0.7373, 9: 0.1053, 10: 0.01505, 11: 0.00215}  #
 class TileId:
     """One tile: zoom, column from the west, row from the north.
 
-    >>> TileId(1, 0, 0).bounds()
-    (-180.0, 0.0, 0.0, 85.05112877980659)
+    >>> TileId(1, 1, 1).bounds()[:2] == (0.0, TileId(0, 0, 0).bounds()[1])
+    True
     """
 
     z: int
@@ -147,9 +149,7 @@ def tile(session: Session, subject: Subject, at: TileId) -> bytes:
         return _shapes(session, subject, at)
     if subject.layer == "facilities":
         return _facilities(session, subject, at)
-    if subject.layer == "hexagons":
-        return _hexagons(session, subject, at)
-    return _cases(session, at)
+    return _hexagons(session, subject, at)
 
 
 def least_zoom(resolution: int) -> int:
@@ -246,32 +246,6 @@ _FACILITY_CELLS = f"""{_BOX}, cells AS (
   SELECT id, kind, n, capacity, ST_AsMVTGeom(spot, box.exact, 4096, 64, true) AS shape FROM cells, box
 )
 SELECT ST_AsMVT(d, 'facilities', 4096, 'shape', 'id') FROM (SELECT * FROM drawn WHERE shape IS NOT NULL) d"""  # noqa: S608
-
-
-def _cases(session: Session, at: TileId) -> bytes:
-    values = {"z": at.z, "x": at.x, "y": at.y, "margin": 64 / 4096, "limit": POINTS + 1}
-    found = session.scalar(text(_CASE_COUNT), values)
-    if not found:
-        return b""
-    return bytes(session.scalar(text(_CASES if found <= POINTS else _CASE_CELLS), values) or b"")
-
-
-_CASE_ROWS = " FROM cases c, box WHERE c.geom && box.near"
-_CASE_COUNT = f"{_BOX} SELECT count(*) FROM (SELECT 1 {_CASE_ROWS} LIMIT :limit) few"  # noqa: S608
-_CASES = f"""{_BOX}, drawn AS (
-  SELECT c.id, c.category_id AS category, c.status, to_char(c.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS opened,
-    ST_AsMVTGeom(ST_Transform(c.geom, 3857), box.exact, 4096, 64, true) AS shape {_CASE_ROWS}
-)
-SELECT ST_AsMVT(d, 'cases', 4096, 'shape', 'id') FROM (SELECT * FROM drawn WHERE shape IS NOT NULL) d"""  # noqa: S608
-_CASE_CELLS = f"""{_BOX}, cells AS (
-  SELECT min(c.id) AS id, count(*) AS n,
-    ST_SnapToGrid(ST_Transform(c.geom, 3857), ST_XMin(box.exact), ST_YMin(box.exact),
-      (ST_XMax(box.exact) - ST_XMin(box.exact)) / 128, (ST_YMax(box.exact) - ST_YMin(box.exact)) / 128) AS spot
-  {_CASE_ROWS} GROUP BY spot
-), drawn AS (
-  SELECT id, n, ST_AsMVTGeom(spot, box.exact, 4096, 64, true) AS shape FROM cells, box
-)
-SELECT ST_AsMVT(d, 'cases', 4096, 'shape', 'id') FROM (SELECT * FROM drawn WHERE shape IS NOT NULL) d"""  # noqa: S608
 
 
 # -- hexagons ----------------------------------------------------------------------------------------------

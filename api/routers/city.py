@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 from api import answers
 from api.dependencies import Service, ThePrincipal, TheService
-from api.schemas import ADDITIVE, MEASURES, Plain
+from api.schemas import Plain
 from geo import features
 from geo.cases import ORIGIN
+from geo.heat import MEASURES
 
 K_PUBLIC = 5
 router = APIRouter(tags=["city"])
-NEEDS = {"per_1000_households": "households", "overdue": "due", "satisfied_share": "satisfied"}
 
 
 @router.get("/api/city", summary="The city in brief")
@@ -37,33 +37,33 @@ def _city(service: Service, session: Session, kind: str) -> dict[str, Any]:
     staff = kind == "admin"
     k = 1 if staff else K_PUBLIC
     today = service.today(session)
-    period, area, plans = (
-        features.case_period(session),
-        features.extent(session),
-        features.plans(session, drafts=staff),
-    )
+    columns = service.store.current()
+    area, plans = features.extent(session), features.plans(session, drafts=staff)
     current = [p["id"] for p in plans if p["state"] == "approved" and _holds(p, today)]
     has = features.present(session)
     return {
         **features.city(session),
         "bbox": list(area) if area else None,
-        "first_case": period["first_case"],
-        "last_case": period["last_case"],
-        "cases": _shown(period["cases"], k),
-        "unplaced": _shown(period["unplaced"], k),
+        "first_case": columns.first_opened,
+        "last_case": columns.last_opened,
+        "cases": _shown(columns.n, k),
+        "unplaced": _shown(columns.unplaced, k),
         "levels": features.levels(session, today),
         "plans": [
             {name: p[name] for name in ("id", "name", "state", "valid_from", "valid_to", "grids")}
             for p in plans
         ],
         "current_plan": current[0] if current else None,
-        "categories": _categories(session, k),
+        "categories": _categories(features.categories(session), {c.id: c.n for c in columns.categories}, k),
         "origins": list(ORIGIN),
         "facility_kinds": features.facility_kinds(session),
-        "measures": [{"key": m, "needs": NEEDS.get(m), "additive": m in ADDITIVE} for m in MEASURES],
+        "measures": [
+            {"key": m.key, "needs": m.needs, "unit": m.unit, "additive": m.additive}
+            for m in MEASURES.values()
+        ],
         "has": has,
         "basemap": {
-            "tianditu": bool(service.settings.tianditu_key),
+            "tianditu": service.settings.tianditu_key or False,
             "pmtiles": service.settings.basemap_pmtiles is not None,
         },
         "principal": kind,
@@ -79,10 +79,8 @@ def _shown(n: int, k: int) -> int | None:
     return n if n >= k or n == 0 else None
 
 
-def _categories(session: Session, k: int) -> list[dict[str, Any]]:
+def _categories(rows: list[dict[str, Any]], counts: dict[int, int], k: int) -> list[dict[str, Any]]:
     """Top categories with their children; those of several catalogues under one code are one entry."""
-    counts = features.cases_per_category(session)
-    rows = features.categories(session)
     by_id = {row["id"]: row for row in rows}
     tops: dict[str, dict[str, Any]] = {}
     for row in rows:

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from api.dependencies import Service
 from api.schemas import Filtered, day
 from geo.cases import CaseFilter
-from geo.errors import NotFound, RefusedArgument
-
-
-@dataclass(frozen=True)
-class PlanRef:
-    id: int
-    name: str
-    state: str
-    revision: int
-
-
-def resolve_plan(session: Session, word: str, today: dt.date) -> PlanRef:
-    row = session.execute(
-        text(
-            "SELECT id, name, state, revision FROM plan WHERE CASE WHEN :w = 'current' THEN state = 'approved' AND during @> "
-            "CAST(:d AS date) "
-            "ELSE name = :w OR id::text = :w END"
-        ),
-        {"w": word, "d": today},
-    ).first()
-    if row is None:
-        raise no_plan(word)
-    return PlanRef(*row)
+from geo.errors import NotFound, RefusedArgument, WanggeError
+from geo.heat import PlanRef
+from geo.zones import resolve_plan
 
 
 def plan(service: Service, session: Session, word: str, kind: str) -> PlanRef:
@@ -56,7 +34,7 @@ def no_plan(word: str) -> NotFound:
     )
 
 
-def level(session: Session, word: str, today: dt.date) -> tuple[str, dt.date]:
+def level(word: str, today: dt.date) -> tuple[str, dt.date]:
     """`LEVEL` or `LEVEL@DATE` as (level, date)."""
     name, _, date = word.partition("@")
     if not date:
@@ -79,3 +57,22 @@ def filter_of(asked: Filtered) -> CaseFilter:
         origins=tuple(sorted(set(asked.origin))),
         statuses=tuple(sorted(set(asked.status))),
     )
+
+
+def check_plan(service: Service, by: str | None, word: str, kind: str) -> None:
+    """Raises as `plan` does when the public asks for the grids of a draft."""
+    if (
+        kind != "admin"
+        and by == "grid"
+        and word not in ("current", "as-was")
+        and not word.startswith("as-of:")
+    ):
+        with service.session() as session:
+            plan(service, session, word, kind)
+
+
+def renamed(error: WanggeError, field: str, here: str) -> WanggeError:
+    """The same error, its parameter named as this route calls it."""
+    if error.field == field:
+        error.field = here
+    return error

@@ -60,6 +60,18 @@ class Files:
         return file if known else None
 
 
+class Basemap:
+    """Plain ASGI: the operator's PMTiles file, by ranges; 404 when none is set."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.file is None or not self.file.is_file():
+            raise NotFound("没有设置底图。", "No base map is set.")
+        await FileResponse(self.file, media_type="application/vnd.pmtiles")(scope, receive, send)
+
+
 @functools.lru_cache(maxsize=64)
 def _read(file: Path, changed_ns: int, size: int, cache: str) -> answers.Answer:
     media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"

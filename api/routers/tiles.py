@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
@@ -11,7 +12,7 @@ from api import answers, policy
 from api.dependencies import Service, principal_of
 from api.routers import shown
 from api.schemas import TILES, Plain, parse
-from geo import features, tiles
+from geo import case_tiles, features, tiles
 from geo.tiles import Subject, TileId
 
 PARTS = {
@@ -49,7 +50,7 @@ class Tiles:
         query = parse(Plain if "plan" in scope["wangge.params"] else TILES[layer], scope["query_string"])
         with self.service.session() as session:
             subject, settled = _subject(self.service, session, layer, scope["wangge.params"], query, kind)
-            content = tiles.tile(session, subject, at)
+            content = self._content(session, subject, at)
         validator = answers.etag(layer, subject, at, *self.service.fresh.of(*PARTS[layer]))
         if settled:
             cache = IMMUTABLE
@@ -58,6 +59,11 @@ class Tiles:
         if not content:
             return answers.Answer(b"", policy.MVT, status=204, etag=validator, cache=cache)
         return answers.Answer(content, policy.MVT, etag=validator, cache=cache)
+
+    def _content(self, session: Session, subject: Subject, at: TileId) -> bytes:
+        if subject.layer == "cases":
+            return case_tiles.tile(session, self.service.store.current(), at)
+        return tiles.tile(session, subject, at)
 
 
 class TileSets:
@@ -98,7 +104,7 @@ def _subject(
             layer, plan=plan.id, revision=plan.revision
         ), "plan" in params and plan.state == "approved"
     if layer == "boundaries":
-        level, on = shown.level(session, query.level, today)
+        level, on = shown.level(query.level, today)
         return Subject(layer, level=level, on=on), False
     if layer == "hexagons":
         return Subject(layer, resolution=query.resolution, area=features.extent(session)), False

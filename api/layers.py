@@ -1,0 +1,106 @@
+"""Where analysis and exports meet: a heat map as a layer, and cases under the filter of a heat map."""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import geopandas as gpd
+import h3
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from geo.cases import CaseFilter
+from geo.errors import RefusedArgument
+from geo.exports import layers
+from geo.exports.layers import Layer
+from geo.heat import HeatMap, Zones
+from maps.classify import for_measure
+
+
+def cases(session: Session, where: CaseFilter, timezone: str) -> Layer:
+    """The cases of a period (days of the city's clock) and of the named categories, for export.
+
+    Raises RefusedArgument (`category-unknown`) for a category that no catalogue knows, and for filters by origin or
+    status, which the layer carries as columns instead.
+    """
+    zone = ZoneInfo(timezone)
+    start, end = (
+        None if day is None else dt.datetime.combine(day, dt.time(), zone)
+        for day in (where.from_date, where.to_date)
+    )
+    return layers.cases(session, timezone, start, end, _category_ids(session, where.categories))
+
+
+def heat(session: Session, found: HeatMap, name: str) -> Layer:
+    """A heat map with its zones' polygons: code, name, value, n, area_m2 and, where known, households."""
+    frame = gpd.GeoDataFrame(
+        {
+            "code": found.codes.astype(str),
+            "name": found.names.astype(str),
+            "measure": found.measure,
+            "value": found.values,
+            "n": found.n,
+            "area_m2": found.zones.area_m2,
+        },
+        geometry=polygons(session, found.zones),
+        crs=4326,
+    )
+    if found.zones.households is not None:
+        frame["households"] = found.zones.households
+    known = found.values[np.isfinite(found.values)]
+    breaks = for_measure(found.measure, found.values) if len(known) else []
+    top = [max(float(known.max()), breaks[-1])] if breaks else []
+    return layers.from_frame(name, frame, "MultiPolygon", "value", (*breaks, *top))
+
+
+def polygons(session: Session, zones: Zones) -> NDArray[np.object_]:
+    """The MultiPolygon (EPSG:4326) of every zone, in the zones' order."""
+    if zones.by.startswith("hexagon"):
+        rings = [[(lon, lat) for lat, lon in h3.cell_to_boundary(cell)] for cell in zones.codes]
+        return np.array([shapely.MultiPolygon([shapely.Polygon(ring)]) for ring in rings], dtype=object)
+    if zones.edition_id is not None:
+        rows = session.execute(
+            text("SELECT code, ST_AsBinary(geom) FROM boundary WHERE edition_id = :edition"),
+            {"edition": zones.edition_id},
+        ).all()
+    else:
+        rows = session.execute(
+            text(
+                "SELECT DISTINCT ON (g.code) g.code, ST_AsBinary(g.geom) FROM grid g JOIN plan p ON p.id = g.plan_id "
+                "WHERE g.plan_id = :plan OR (:was AND p.state = 'approved') ORDER BY g.code, lower(p.during) DESC"
+            ),
+            {
+                "plan": zones.plan.id if zones.plan else -1,
+                "was": bool(zones.plan and zones.plan.text == "as-was"),
+            },
+        ).all()
+    found = {code: bytes(wkb) for code, wkb in rows}
+    return np.asarray(shapely.from_wkb([found.get(code) for code in zones.codes]), dtype=object)
+
+
+def _category_ids(session: Session, keys: tuple[str, ...]) -> list[int] | None:
+    if not keys:
+        return None
+    rows = session.execute(
+        text(
+            "SELECT c.id, coalesce(p.code, c.code), CASE WHEN p.id IS NULL THEN NULL ELSE c.code END "
+            "FROM category c LEFT JOIN category p ON p.id = c.parent_id"
+        )
+    ).all()
+    wanted: list[int] = []
+    for key in keys:
+        top, _, sub = key.partition("/")
+        ids = [i for i, t, s in rows if t == top and (not sub or s == sub)]
+        if not ids:
+            raise RefusedArgument(
+                f"没有类别“{key[:40]}”。",
+                f"There is no category “{key[:40]}”.",
+                code="category-unknown",
+                field="category",
+            )
+        wanted += ids
+    return wanted

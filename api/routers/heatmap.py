@@ -1,0 +1,131 @@
+"""`/api/heatmap/…`: how warm each grid, area or cell is. Plain ASGI: these are asked most.
+
+The public sees counts of at least k; who is signed in sees all. Values + hidden + unplaced + outside = total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
+
+from api import answers, forms, policy
+from api.dependencies import Service, principal_of, release
+from api.routers import shown
+from api.schemas import Heat, HeatBoundaries, HeatFacilities, HeatGrids, HeatHexagons, parse
+from geo import supply
+from geo.analysis.counts import heat, k_for
+from geo.disclosure import clip, protect
+from geo.errors import RefusedArgument, WanggeError
+from geo.heat import HeatMap
+from maps.classify import for_measure
+
+MODELS: Mapping[str, type[Heat | HeatFacilities]] = {
+    "grids": HeatGrids,
+    "boundaries": HeatBoundaries,
+    "hexagons": HeatHexagons,
+    "facilities": HeatFacilities,
+}
+MEDIA = {"json": policy.JSON, "arrow": policy.ARROW, "geojson": policy.GEOJSON}
+
+
+class HeatMaps:
+    """`GET /api/heatmap/{what}` for one `what`."""
+
+    def __init__(self, service: Service, what: str) -> None:
+        self.service, self.what, self.model = service, what, MODELS[what]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        service, kind, form = self.service, principal_of(scope).kind, _accepted(scope)
+        word = service.fresh.known() or await run_in_threadpool(service.fresh.word)
+        key = (word, self.what, scope["query_string"], form, kind)
+        answer = service.answers.get(key)
+        if answer is None:
+            answer = await run_in_threadpool(self._make, scope["query_string"], form, kind)
+            service.answers.put(key, answer)
+        await answer(scope, receive, send)
+
+    def _make(self, query: bytes, form: str, kind: str) -> answers.Answer:
+        asked = parse(self.model, query)
+        assert isinstance(asked, Heat | HeatFacilities)
+        form = asked.format or form
+        found = (
+            self._facilities(asked, kind) if isinstance(asked, HeatFacilities) else self._cases(asked, kind)
+        )
+        breaks = for_measure(found.measure, found.values, method=asked.classes_by)
+        if form == "arrow":
+            content = forms.as_arrow(found, breaks)
+        elif form == "geojson":
+            with self.service.session() as session:
+                content = forms.as_geojson(session, found, breaks)
+        else:
+            content = forms.as_json(found, breaks, getattr(asked, "columns", "all"))
+        state = found.version if isinstance(found, HeatMap) else content
+        validator = answers.etag(release(), self.what, query, form, kind, state)
+        return answers.Answer(content, MEDIA[form], etag=validator, cache=answers.cache_rule(kind))
+
+    def _cases(self, asked: Any, kind: str) -> HeatMap:
+        assert isinstance(asked, Heat)
+        by, plan, bbox = _where(asked)
+        where = shown.filter_of(asked)
+        try:
+            found = heat(
+                self.service.session,
+                self.service.store,
+                by=by,
+                plan=plan,
+                where=where,
+                measure=asked.measure,
+                asof=asked.asof,
+            )
+        except WanggeError as error:
+            raise shown.renamed(error, "by", "level") from error.__cause__
+        if kind != "admin":
+            if found.plan is not None and found.plan.state != "approved":
+                raise shown.no_plan(plan)
+            found = protect(found, k_for(self.service.store, where))
+        return found if bbox is None else clip(found, bbox)
+
+    def _facilities(self, asked: HeatFacilities, kind: str) -> supply.Supply:
+        if asked.measure == "share_within_minutes":
+            raise RefusedArgument(
+                "share_within_minutes 需要步行网络，尚不可用。",
+                "share_within_minutes needs the walking network and is not available yet.",
+                code="measure-not-available",
+                field="measure",
+                do_zh="可用：count、capacity、per_1000_households。",
+                do_en="Available: count, capacity, per_1000_households.",
+            )
+        hexagon = asked.by.startswith("hexagon:")
+        if hexagon and asked.measure == "per_1000_households":
+            raise RefusedArgument(
+                "按六边形没有户数。", "Households are not known by hexagon; use by=grid.", field="measure"
+            )
+        with self.service.session() as session:
+            if hexagon:
+                return supply.by_hexagon(session, int(asked.by.partition(":")[2]), asked.kind, asked.measure)
+            plan = shown.plan(self.service, session, asked.plan, kind)
+            return supply.by_grid(session, self.service.store.current(), plan, asked.kind, asked.measure)
+
+
+def _where(asked: Heat) -> tuple[str, str, Any]:
+    """(by, plan, bbox) of a request."""
+    if isinstance(asked, HeatHexagons):
+        return f"hexagon:{asked.resolution}", "current", asked.bbox
+    if isinstance(asked, HeatBoundaries):
+        return asked.level, "current", None
+    assert isinstance(asked, HeatGrids)
+    return "grid", asked.plan, None
+
+
+def _accepted(scope: Scope) -> str:
+    """The form that the Accept header asks for."""
+    for name, value in scope["headers"]:
+        if name == b"accept":
+            if policy.ARROW.encode() in value:
+                return "arrow"
+            if policy.GEOJSON.encode() in value:
+                return "geojson"
+    return "json"

@@ -1,0 +1,93 @@
+"""`/api/series` and `/api/categories`: counts over time and by category, of the city or of one zone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from api import answers
+from api.dependencies import Service, ThePrincipal, TheService, release
+from api.routers import shown
+from api.schemas import CategoriesOf, Place, SeriesOf
+from geo.analysis.counts import by_category, k_for, series
+from geo.disclosure import protect_categories, protect_series
+
+router = APIRouter(tags=["heat"])
+
+
+@router.get("/api/series", summary="Counts over time")
+def series_of(
+    asked: Annotated[SeriesOf, Query()], service: TheService, principal: ThePrincipal
+) -> answers.Answer:
+    """Cases opened by day, week (from Monday) or month, zeros included; null where the public may not see."""
+    key = (service.fresh.word(), "series", asked, principal.kind)
+    kept = service.answers.get(_hashable(key))
+    if kept is not None:
+        return kept
+    place = _place(service, asked, principal.kind)
+    found = series(service.session, service.store, bucket=asked.bucket, **place)
+    if principal.kind != "admin":
+        found = protect_series(found, k_for(service.store, place["where"]))
+    made = {
+        "bucket": found.bucket,
+        "by": asked.by,
+        "code": asked.code,
+        "starts": found.starts,
+        "values": found.values if found.suppressed.any() else found.n,
+        "n": found.n,
+        "suppressed": found.suppressed,
+        "total": found.total,
+        "suppressed_total": found.suppressed_total,
+        "k": found.k,
+        "version": found.version,
+    }
+    return _kept(service, key, made, found.version, principal.kind)
+
+
+@router.get("/api/categories", summary="Counts by category")
+def categories_of(
+    asked: Annotated[CategoriesOf, Query()], service: TheService, principal: ThePrincipal
+) -> answers.Answer:
+    """Cases by category, most first; null where the public may not see."""
+    key = (service.fresh.word(), "categories", asked, principal.kind)
+    kept = service.answers.get(_hashable(key))
+    if kept is not None:
+        return kept
+    found = by_category(
+        service.session, service.store, depth=asked.depth, **_place(service, asked, principal.kind)
+    )
+    if principal.kind != "admin":
+        found = protect_categories(found)
+    hidden = found.suppressed.tolist()
+    made = {
+        "by": asked.by,
+        "code": asked.code,
+        "keys": found.keys,
+        "names": found.names,
+        "names_en": found.names_en,
+        "values": [None if h else n for n, h in zip(found.values.tolist(), hidden, strict=True)],
+        "suppressed": hidden,
+        "total": found.total,
+        "suppressed_total": found.suppressed_total,
+        "k": found.k,
+        "version": found.version,
+    }
+    return _kept(service, key, made, found.version, principal.kind)
+
+
+def _place(service: Service, asked: Place, kind: str) -> dict[str, Any]:
+    shown.check_plan(service, asked.by, asked.plan, kind)
+    return {"where": shown.filter_of(asked), "by": asked.by, "code": asked.code, "plan": asked.plan}
+
+
+def _kept(service: Service, key: Any, made: dict[str, Any], version: str, kind: str) -> answers.Answer:
+    validator = answers.etag(release(), version, answers.to_json(made))
+    answer = answers.json(made, etag=validator, cache=answers.cache_rule(kind))
+    return service.answers.put(_hashable(key), answer)
+
+
+def _hashable(key: Any) -> Any:
+    """A parsed query as part of a key: its JSON, for its lists cannot be hashed."""
+    word, what, asked, kind = key
+    return (word, what, asked.model_dump_json(exclude={"lang"}), kind)

@@ -1,0 +1,47 @@
+"""`/api/zones`: the grids of a plan or the areas of a level as columns, in the order of every heat map."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from api import answers
+from api.dependencies import ThePrincipal, TheService
+from api.routers import shown
+from api.schemas import ZonesOf
+from geo.analysis.counts import zones as all_zones
+from geo.heat import Zones
+
+router = APIRouter(tags=["city"])
+
+
+@router.get("/api/zones", summary="Grids or areas")
+def zones(asked: Annotated[ZonesOf, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
+    """Codes, names, parents, area in m², households, a point inside and the box of each, ordered by code."""
+    key = (service.fresh.word(), "zones", asked.by, asked.plan, principal.kind)
+    kept = service.answers.get(key)
+    if kept is not None:
+        return kept
+    found = all_zones(service.session, service.store, asked.by, asked.plan)
+    if principal.kind != "admin" and found.plan is not None and found.plan.state != "approved":
+        raise shown.no_plan(asked.plan)
+    content = answers.to_json(_columns(found))
+    rule = answers.cache_rule(principal.kind)
+    made = answers.Answer(content, "application/json", etag=answers.etag(found.version, content), cache=rule)
+    return service.answers.put(key, made)
+
+
+def _columns(found: Zones) -> dict[str, Any]:
+    return {
+        "by": found.by,
+        "plan": {"id": found.plan.id, "name": found.plan.name} if found.plan else None,
+        "codes": found.codes.tolist(),
+        "names": found.names.tolist(),
+        "parents": found.parents.tolist(),
+        "area_m2": found.area_m2,
+        "households": found.households,
+        "lon": found.lon,
+        "lat": found.lat,
+        "bbox": found.bbox,
+    }
