@@ -73,9 +73,19 @@ def show_units(as_json: AsJson = False) -> None:
 
 
 def _barriers(path: Path) -> Any:
-    from etl.network import obstacles
+    """A file's ways as obstacles: every line divides, as its class says."""
+    import numpy as np
 
-    return obstacles(path)
+    from etl.network import read
+    from etl.units import obstacles_of
+
+    ways = read(path)
+    return obstacles_of(
+        [kind.class_ for kind in ways.kinds],
+        [kind.kind for kind in ways.kinds],
+        np.array([kind.barrier for kind in ways.kinds], bool),
+        np.array(ways.geometry, dtype=object),
+    )
 
 
 # ── Plans ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -67,8 +67,11 @@ def open_borders(lines: Geometries, barriers: Geometries, passages: Geometries) 
     closed = np.flatnonzero(~walkable)
     points = crossings(barriers, passages)
     if len(points) and len(closed):
-        near = shapely.STRtree(points).query(lines[closed], predicate="dwithin", distance=CROSSING_M)[0]
-        walkable[closed[np.unique(near)]] = True
+        point, border = shapely.STRtree(lines[closed]).query(points, predicate="dwithin", distance=CROSSING_M)
+        far = shapely.distance(points[point], lines[closed[border]])
+        nearest = np.full(len(points), np.inf)
+        np.minimum.at(nearest, point, far)
+        walkable[closed[border[far <= nearest[point] + END_M]]] = True
     return walkable
 
 

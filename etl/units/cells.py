@@ -33,11 +33,11 @@ def hexagons(areas: Geometries, plane: Plane, resolution: int) -> Geometries:
     return np.asarray(shapely.set_precision(plane.put(lines), 1e-4), dtype=object)
 
 
-def squares(areas: Geometries, side_m: float) -> Geometries:
-    """The lines of a square lattice over the areas (plane metres), anchored at the plane's origin."""
-    west, south, east, north = shapely.total_bounds(areas)
-    xs = np.arange(np.floor(west / side_m), np.ceil(east / side_m) + 1) * side_m
-    ys = np.arange(np.floor(south / side_m), np.ceil(north / side_m) + 1) * side_m
-    upright = shapely.linestrings([[(x, ys[0]), (x, ys[-1])] for x in xs])
-    level = shapely.linestrings([[(xs[0], y), (xs[-1], y)] for y in ys])
-    return np.concatenate([upright, level])
+def squares(face: shapely.Geometry, side_m: float) -> Geometries:
+    """The lines of a lattice of about square cells that fits a face's extent (plane metres)."""
+    west, south, east, north = face.bounds
+    xs = np.linspace(west, east, max(1, round((east - west) / side_m)) + 1)[1:-1]
+    ys = np.linspace(south, north, max(1, round((north - south) / side_m)) + 1)[1:-1]
+    upright = [shapely.LineString([(x, south), (x, north)]) for x in xs]
+    level = [shapely.LineString([(west, y), (east, y)]) for y in ys]
+    return np.array(upright + level, dtype=object)

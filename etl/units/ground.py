@@ -29,6 +29,7 @@ SPLIT_SHARE = 1.5  # a face above this share of the target is split
 LEAST_SHARE = 0.2  # a piece below this share joins a neighbour
 THIN_M = 5.0  # a piece narrower than this (2 × area / perimeter) joins a neighbour
 HARD_SNAP_M = 0.05  # a side this near a barrier line lies on it
+BESIDE_M = 1.0  # ground this near a street or an event is not empty
 POCKET_SHARE = 3.0  # ground below this × target that nobody can reach gets one open border
 
 Cells = Literal["auto", "square", "hexagon"]
@@ -155,7 +156,7 @@ class _Work:
             tree = shapely.STRtree(polygons)
             for things in (self.events, self.passages):
                 if len(things):
-                    kind[np.unique(tree.query(things, predicate="intersects")[1])] = 0
+                    kind[np.unique(tree.query(things, predicate="dwithin", distance=BESIDE_M)[1])] = 0
         if len(self.water):
             wet = mesh.inside(shapely.point_on_surface(polygons), self.water) >= 0
             kind[wet] = 2
@@ -210,11 +211,13 @@ class _Work:
                 do_en="Use squares (--cells square), or a target near 2150, 15000 or 105000 m².",
             )
         if resolution is None or self.wish.cells == "square":
-            lines = cells.squares(whole, float(np.sqrt(self.target)))
+            side = float(np.sqrt(self.target))
+            found = [shapely.intersection(cells.squares(face, side), face) for face in whole]
+            clipped = np.concatenate([NONE, *found])
         else:
             lines = cells.hexagons(self.plane.take(whole), self.plane, resolution)
-        which, face = shapely.STRtree(whole).query(lines, predicate="intersects")
-        clipped = shapely.intersection(lines[which], whole[face])
+            which, face = shapely.STRtree(whole).query(lines, predicate="intersects")
+            clipped = shapely.intersection(lines[which], whole[face])
         return np.asarray(clipped[shapely.get_dimensions(clipped) == 1], dtype=object)
 
 
