@@ -6,9 +6,9 @@ Free text (descriptions) and a source's own extra columns never leave: privacy r
 from __future__ import annotations
 
 import datetime as dt
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 import geopandas as gpd
@@ -33,21 +33,34 @@ class Layer:
     schema: pa.Schema
     geometry_kind: GeometryKind
     batches: Iterator[pa.RecordBatch]
+    complete: bool = True  # every row has a geometry
     value_field: str | None = None  # the field a style should colour by
     breaks: tuple[float, ...] = ()
 
 
 def from_frame(
-    name: str, frame: gpd.GeoDataFrame, kind: GeometryKind, value_field: str | None = None, breaks: tuple[float, ...] = ()
+    name: str,
+    frame: gpd.GeoDataFrame,
+    kind: GeometryKind,
+    value_field: str | None = None,
+    breaks: tuple[float, ...] = (),
 ) -> Layer:
     """A layer of one batch from a GeoDataFrame in EPSG:4326 (ValueError when it is in another CRS)."""
     if frame.crs is None or frame.crs.to_epsg() != 4326:
         raise ValueError(f"layer {name} must be EPSG:4326, got {frame.crs}")
     plain = pa.Table.from_pandas(frame.drop(columns=frame.geometry.name), preserve_index=False)
-    plain = plain.replace_schema_metadata(None)
+    plain = plain.replace_schema_metadata(None).cast(
+        pa.schema([_plain_field(field) for field in plain.schema])
+    )
     wkb = pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.binary())
     table = plain.append_column(GEOMETRY, wkb).combine_chunks()
-    return Layer(name, table.schema, kind, iter(table.to_batches()), value_field, breaks)
+    complete = table.column(GEOMETRY).null_count == 0
+    return Layer(name, table.schema, kind, iter(table.to_batches()), complete, value_field, breaks)
+
+
+def _plain_field(field: pa.Field) -> pa.Field:
+    """A column without a single value has no type; GDAL wants one."""
+    return pa.field(field.name, pa.string() if pa.types.is_null(field.type) else field.type)
 
 
 def boundaries(session: Session, level: str | None, on: dt.date) -> Layer:
@@ -80,7 +93,9 @@ def units(session: Session, on: dt.date) -> Layer:
     for column in sorted({row[1] for row in weights}):
         values = {row[0]: row[2] for row in weights if row[1] == column}
         frame[column] = frame["unit_id"].map(values).fillna(0.0)
-    return from_frame("units", gpd.GeoDataFrame(frame.drop(columns="unit_id"), geometry="geom"), "MultiPolygon")
+    return from_frame(
+        "units", gpd.GeoDataFrame(frame.drop(columns="unit_id"), geometry="geom"), "MultiPolygon"
+    )
 
 
 def grids(session: Session, plan_id: int) -> Layer:
@@ -144,7 +159,7 @@ def cases(
     opened_from: dt.datetime | None = None,
     opened_to: dt.datetime | None = None,
     category_ids: list[int] | None = None,
-    batch_bytes: int = 8 << 20,
+    batch_rows: int = 65_536,
 ) -> Layer:
     """All cases of a period (half-open instants), streamed: no description, no attributes, no personal column.
 
@@ -152,73 +167,48 @@ def cases(
     origin, urgency, satisfied, responsible_body, unit_code, geometry (null = unplaced).
     """
     tops, subs = _category_codes(session)
-    schema = _shape_cases(CASE_COLUMNS.empty_table().to_batches() or [_empty()], timezone, tops, subs)[0].schema
+    schema = _shape(_empty(), timezone, tops, subs).schema
 
     def batches() -> Iterator[pa.RecordBatch]:
         driver: Any = session.connection().connection.driver_connection
         arguments = {"from": opened_from, "to": opened_to, "categories": category_ids}
         with driver.cursor() as cursor, cursor.copy(_CASES_SQL, arguments) as copy:
-            source = pa.PythonFile(_CopyStream(copy), mode="r")
-            yield from _parsed(source, timezone, tops, subs, batch_bytes)
+            rows = iter(copy)
+            while block := list(islice(rows, batch_rows)):
+                yield _shape(_parsed(block), timezone, tops, subs)
 
-    return Layer("cases", schema, "Point", batches())
-
-
-class _CopyStream(io.RawIOBase):
-    """The rows of a COPY as one readable stream; end of file when the server has sent all."""
-
-    def __init__(self, copy: Any) -> None:
-        self._copy, self._rest = copy, bytearray()
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        while size < 0 or len(self._rest) < size:
-            piece = self._copy.read()
-            if not piece:
-                break
-            self._rest += piece
-        size = len(self._rest) if size < 0 else size
-        head = bytes(self._rest[:size])
-        del self._rest[:size]
-        return head
+    return Layer("cases", schema, "Point", batches(), complete=False)
 
 
 def _empty() -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in CASE_COLUMNS], schema=CASE_COLUMNS)
 
 
-def _parsed(
-    source: Any, timezone: str, tops: pa.Array, subs: pa.Array, batch_bytes: int
-) -> Iterator[pa.RecordBatch]:
-    try:
-        reader = pacsv.open_csv(
-            source,
-            read_options=pacsv.ReadOptions(column_names=CASE_COLUMNS.names, block_size=batch_bytes),
-            parse_options=pacsv.ParseOptions(newlines_in_values=True),
-            convert_options=pacsv.ConvertOptions(
-                column_types=CASE_COLUMNS,
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-                null_values=[""],
-                true_values=["t"],
-                false_values=["f"],
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        if "Empty CSV" in str(error):
-            return
-        raise
-    for batch in reader:
-        yield from _shape_cases([batch], timezone, tops, subs)
+def _parsed(rows: Iterable[bytes]) -> pa.RecordBatch:
+    """One block of CSV rows as the server sent them (one message a row, so a quoted line break never splits one)."""
+    table = pacsv.read_csv(
+        pa.BufferReader(b"".join(rows)),
+        read_options=pacsv.ReadOptions(column_names=CASE_COLUMNS.names),
+        parse_options=pacsv.ParseOptions(newlines_in_values=True),
+        convert_options=pacsv.ConvertOptions(
+            column_types=CASE_COLUMNS,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            null_values=[""],
+            true_values=["t"],
+            false_values=["f"],
+        ),
+    )
+    return table.combine_chunks().to_batches()[0]
 
 
 def _category_codes(session: Session) -> tuple[pa.Array, pa.Array]:
     """Category id → code of its 大类 and of its 小类 (null for a top category), as arrays indexed by id."""
     rows = session.execute(
-        text("SELECT c.id, coalesce(p.code, c.code), CASE WHEN p.id IS NULL THEN NULL ELSE c.code END "
-             "FROM category c LEFT JOIN category p ON p.id = c.parent_id")
+        text(
+            "SELECT c.id, coalesce(p.code, c.code), CASE WHEN p.id IS NULL THEN NULL ELSE c.code END "
+            "FROM category c LEFT JOIN category p ON p.id = c.parent_id"
+        )
     ).all()
     size = max((row[0] for row in rows), default=0) + 1
     tops: list[str | None] = [None] * size
@@ -226,12 +216,6 @@ def _category_codes(session: Session) -> tuple[pa.Array, pa.Array]:
     for identifier, top, sub in rows:
         tops[identifier], subs[identifier] = top, sub
     return pa.array(tops, pa.string()), pa.array(subs, pa.string())
-
-
-def _shape_cases(
-    batches: list[pa.RecordBatch], timezone: str, tops: pa.Array, subs: pa.Array
-) -> list[pa.RecordBatch]:
-    return [_shape(batch, timezone, tops, subs) for batch in batches]
 
 
 def _shape(batch: pa.RecordBatch, timezone: str, tops: pa.Array, subs: pa.Array) -> pa.RecordBatch:
@@ -262,11 +246,14 @@ def _point_wkb(lon: pa.Array, lat: pa.Array) -> pa.Array:
     """Points as WKB, null where a coordinate is missing."""
     missing = pc.is_null(lon).to_numpy(zero_copy_only=False)
     points = shapely.points(
-        pc.fill_null(lon, 0.0).to_numpy(zero_copy_only=False), pc.fill_null(lat, 0.0).to_numpy(zero_copy_only=False)
+        pc.fill_null(lon, 0.0).to_numpy(zero_copy_only=False),
+        pc.fill_null(lat, 0.0).to_numpy(zero_copy_only=False),
     )
     wkb = pa.array(shapely.to_wkb(points), pa.binary())
     return pc.if_else(pa.array(~missing), wkb, pa.scalar(None, pa.binary()))
 
 
 def _read(session: Session, sql: str, arguments: Mapping[str, Any]) -> gpd.GeoDataFrame:
-    return gpd.read_postgis(text(sql), session.connection(), geom_col="geom", crs=4326, params=dict(arguments))
+    return gpd.read_postgis(
+        text(sql), session.connection(), geom_col="geom", crs=4326, params=dict(arguments)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv as text_csv
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyogrio
 
 from geo.errors import RefusedArgument
 from geo.exports.job import Job, local_text
-from geo.exports.layers import GEOMETRY, Layer
+from geo.exports.layers import GEOMETRY
 from geo.exports.names import short_names
 from geo.exports.styles import qml
 
@@ -24,7 +25,7 @@ SHP_BYTES = 2**31 - 1  # a shapefile's parts count bytes in 32 bits
 
 def geopackage(job: Job) -> Path:
     """GeoPackage with a QGIS style beside it."""
-    made = _write(job, "GPKG", ".gpkg", SPATIAL_INDEX="YES")
+    made = _write(_utc(job), "GPKG", ".gpkg", SPATIAL_INDEX="YES")
     (job.folder / "style.qml").write_text(qml(job.layer), encoding="utf-8")
     return made
 
@@ -32,13 +33,13 @@ def geopackage(job: Job) -> Path:
 def geojson(job: Job) -> Path:
     """GeoJSON: RFC 7946 with seven decimals (1 cm) in WGS 84, the older form with a `crs` member elsewhere."""
     if job.crs == "EPSG:4326":
-        return _write(job, "GeoJSON", ".geojson", RFC7946="YES", COORDINATE_PRECISION="7")
-    return _write(job, "GeoJSON", ".geojson", RFC7946="NO", COORDINATE_PRECISION="3")
+        return _write(_utc(job), "GeoJSON", ".geojson", RFC7946="YES", COORDINATE_PRECISION="7")
+    return _write(_utc(job), "GeoJSON", ".geojson", RFC7946="NO", COORDINATE_PRECISION="3")
 
 
 def flatgeobuf(job: Job) -> Path:
-    """FlatGeobuf with its packed spatial index."""
-    return _write(job, "FlatGeobuf", ".fgb", SPATIAL_INDEX="YES")
+    """FlatGeobuf, with its packed spatial index unless some rows have no place (the format cannot hold both)."""
+    return _write(_utc(job), "FlatGeobuf", ".fgb", SPATIAL_INDEX="YES" if job.layer.complete else "NO")
 
 
 def kml(job: Job) -> Path:
@@ -54,18 +55,19 @@ def shapefile_zip(job: Job) -> Path:
     names = short_names([n for n in job.layer.schema.names if n != GEOMETRY], job.encoding)
     job.written.short_names.update(names)
     flat = _dbf_ready(_plain_times(job), names)
-    made = _write(flat, "ESRI Shapefile", ".shp", ENCODING=job.encoding.upper())
+    made = _write(flat, "ESRI Shapefile", ".shp", encoding=job.encoding.upper())
     stem = made.with_suffix("")
     if made.stat().st_size > SHP_BYTES or made.with_suffix(".dbf").stat().st_size > SHP_BYTES:
         raise RefusedArgument(
-            "图层超过 Shapefile 的 2 GB 上限。", "The layer exceeds the 2 GB limit of a shapefile.",
-            code="export-too-large", field="output", do_zh="请改用 .gpkg 或 .parquet。", do_en="Use .gpkg or .parquet.",
+            "图层超过 Shapefile 的 2 GB 上限。",
+            "The layer exceeds the 2 GB limit of a shapefile.",
+            code="export-too-large",
+            field="output",
+            do_zh="请改用 .gpkg 或 .parquet。",
+            do_en="Use .gpkg or .parquet.",
         )
     made.with_suffix(".cpg").write_text("GBK" if job.encoding == "gbk" else "UTF-8", encoding="ascii")
-    coloured = Layer(
-        job.layer.name, job.layer.schema, job.layer.geometry_kind, iter(()),
-        names.get(job.layer.value_field or ""), job.layer.breaks,
-    )
+    coloured = replace(job.layer, value_field=names.get(job.layer.value_field or ""))
     made.with_suffix(".qml").write_text(qml(coloured), encoding="utf-8")
     with (job.folder / f"{job.stem}.fields.csv").open("w", encoding="utf-8-sig", newline="") as handle:
         text_csv.writer(handle).writerows([("short_name", "full_name"), *((s, f) for f, s in names.items())])
@@ -79,7 +81,7 @@ def shapefile_zip(job: Job) -> Path:
     return archive
 
 
-def _write(job: Job, driver: str, suffix: str, **options: str) -> Path:
+def _write(job: Job, driver: str, suffix: str, encoding: str | None = None, **options: str) -> Path:
     path = job.folder / f"{job.stem}{suffix}"
     reader = pa.RecordBatchReader.from_batches(job.layer.schema, job.layer.batches)
     pyogrio.write_arrow(
@@ -90,14 +92,25 @@ def _write(job: Job, driver: str, suffix: str, **options: str) -> Path:
         geometry_name=GEOMETRY,
         geometry_type=job.layer.geometry_kind,
         crs=job.crs,
+        encoding=encoding,
         **options,
     )
     return path
 
 
+def _utc(job: Job) -> Job:
+    """The same job with instants in UTC: from any other zone GDAL writes a wall clock without its offset (measured)."""
+    utc = pa.timestamp("us", tz="UTC")
+    return _mapped(
+        job, lambda field, column: column.cast(utc) if pa.types.is_timestamp(field.type) else column
+    )
+
+
 def _plain_times(job: Job) -> Job:
     """The same job with instants as ISO 8601 text."""
-    return _mapped(job, lambda field, column: local_text(column) if pa.types.is_timestamp(field.type) else column)
+    return _mapped(
+        job, lambda field, column: local_text(column) if pa.types.is_timestamp(field.type) else column
+    )
 
 
 def _dbf_ready(job: Job, names: dict[str, str]) -> Job:
@@ -153,6 +166,8 @@ def _mapped(job: Job, change: Any, names: dict[str, str] | None = None) -> Job:
         for batch in job.layer.batches:
             yield one(batch)
 
-    empty = one(pa.RecordBatch.from_arrays([pa.array([], f.type) for f in job.layer.schema], schema=job.layer.schema))
-    layer = Layer(job.layer.name, empty.schema, job.layer.geometry_kind, batches(), job.layer.value_field, job.layer.breaks)
-    return Job(layer, job.folder, job.stem, job.crs, job.encoding, job.written)
+    empty = one(
+        pa.RecordBatch.from_arrays([pa.array([], f.type) for f in job.layer.schema], schema=job.layer.schema)
+    )
+    layer = replace(job.layer, schema=empty.schema, batches=batches())
+    return replace(job, layer=layer)

@@ -39,8 +39,10 @@ def neutralise_table(table: pa.Table) -> pa.Table:
     """Every text column of an Arrow table neutralised (vectorised; nulls stay null)."""
     for position, field in enumerate(table.schema):
         if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-            column = table.column(position)
+            column = pc.cast(table.column(position), pa.string())
             risky = pc.match_substring_regex(column, f"^'*[{STARTS}]")
-            safe = pc.if_else(pc.fill_null(risky, False), pc.binary_join_element_wise("'", column, ""), column)
+            safe = pc.if_else(
+                pc.fill_null(risky, False), pc.binary_join_element_wise("'", column, ""), column
+            )
             table = table.set_column(position, field.name, safe)
     return table

@@ -5,24 +5,40 @@ Colours are cividis (Nuñez, Anderton & Renslow 2018), sampled at equal steps.
 
 from __future__ import annotations
 
-from xml.etree import ElementTree as xml
+from itertools import pairwise
+from xml.etree import ElementTree as ET
 
 from geo.exports.layers import Layer
 
-CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"]
+CIVIDIS = [
+    "#00224e",
+    "#123570",
+    "#3b496c",
+    "#575d6d",
+    "#707173",
+    "#8a8678",
+    "#a59c74",
+    "#c3b369",
+    "#e1cc55",
+    "#fee838",
+]
 NO_DATA = "#d9d9d9"
 
 
 def qml(layer: Layer) -> str:
     """The style as XML: graduated by `value_field` when the layer has one and breaks, else one plain symbol."""
-    root = xml.Element("qgis", version="3.22", styleCategories="Symbology|Labeling")
+    root = ET.Element("qgis", version="3.22", styleCategories="Symbology|Labeling")
     if layer.value_field and len(layer.breaks) >= 2:
         _graduated(root, layer)
     else:
-        renderer = xml.SubElement(root, "renderer-v2", type="singleSymbol", symbollevels="0", enableorderby="0")
-        symbols = xml.SubElement(renderer, "symbols")
+        renderer = ET.SubElement(
+            root, "renderer-v2", type="singleSymbol", symbollevels="0", enableorderby="0"
+        )
+        symbols = ET.SubElement(renderer, "symbols")
         _symbol(symbols, "0", layer.geometry_kind, "#7fa3c7" if layer.geometry_kind == "Point" else "#f2f2f2")
-    return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + xml.tostring(root, encoding="unicode")
+    return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(
+        root, encoding="unicode"
+    )
 
 
 def colours(classes: int) -> list[str]:
@@ -37,31 +53,46 @@ def colours(classes: int) -> list[str]:
     return [CIVIDIS[last - round(i * last / (classes - 1))] for i in range(classes)]
 
 
-def _graduated(root: xml.Element, layer: Layer) -> None:
-    renderer = xml.SubElement(
-        root, "renderer-v2", type="graduatedSymbol", attr=layer.value_field or "", graduatedMethod="GraduatedColor",
-        symbollevels="0", enableorderby="0",
+def _graduated(root: ET.Element, layer: Layer) -> None:
+    renderer = ET.SubElement(
+        root,
+        "renderer-v2",
+        type="graduatedSymbol",
+        attr=layer.value_field or "",
+        graduatedMethod="GraduatedColor",
+        symbollevels="0",
+        enableorderby="0",
     )
-    ranges = xml.SubElement(renderer, "ranges")
-    symbols = xml.SubElement(renderer, "symbols")
+    ranges = ET.SubElement(renderer, "ranges")
+    symbols = ET.SubElement(renderer, "symbols")
     edges = list(layer.breaks)
     shades = colours(len(edges) - 1)
-    for i, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for i, (low, high) in enumerate(pairwise(edges)):
         label = f"{low:g} – {high:g}"
-        xml.SubElement(ranges, "range", lower=str(low), upper=str(high), symbol=str(i), label=label, render="true")
+        ET.SubElement(
+            ranges, "range", lower=str(low), upper=str(high), symbol=str(i), label=label, render="true"
+        )
         _symbol(symbols, str(i), layer.geometry_kind, shades[i])
 
 
-def _symbol(parent: xml.Element, name: str, kind: str, colour: str) -> None:
+def _symbol(parent: ET.Element, name: str, kind: str, colour: str) -> None:
     marker = kind == "Point"
-    symbol = xml.SubElement(
-        parent, "symbol", name=name, type="marker" if marker else "fill", alpha="1", clip_to_extent="1", force_rhr="0"
+    symbol = ET.SubElement(
+        parent,
+        "symbol",
+        name=name,
+        type="marker" if marker else "fill",
+        alpha="1",
+        clip_to_extent="1",
+        force_rhr="0",
     )
-    layer = xml.SubElement(
-        symbol, "layer", {"class": "SimpleMarker" if marker else "SimpleFill", "pass": "0", "locked": "0", "enabled": "1"}
+    layer = ET.SubElement(
+        symbol,
+        "layer",
+        {"class": "SimpleMarker" if marker else "SimpleFill", "pass": "0", "locked": "0", "enabled": "1"},
     )
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    options = xml.SubElement(layer, "Option", type="Map")
+    options = ET.SubElement(layer, "Option", type="Map")
     values = {
         "color": f"{red},{green},{blue},255",
         "outline_color": "90,90,90,255",
@@ -72,5 +103,5 @@ def _symbol(parent: xml.Element, name: str, kind: str, colour: str) -> None:
     if marker:
         values |= {"name": "circle", "size": "2"}
     for key, value in values.items():
-        xml.SubElement(options, "Option", name=key, value=value, type="QString")
-        xml.SubElement(layer, "prop", k=key, v=value)
+        ET.SubElement(options, "Option", name=key, value=value, type="QString")
+        ET.SubElement(layer, "prop", k=key, v=value)

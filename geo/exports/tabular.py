@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,6 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
-from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 from pyproj import CRS
 
 from geo.errors import RefusedArgument
@@ -56,8 +56,12 @@ def xlsx(job: Job) -> Path:
         rows += table.num_rows
         if rows > EXCEL_ROWS:
             raise RefusedArgument(
-                f"图层超过 Excel 的 {EXCEL_ROWS} 行上限。", f"The layer has more rows than Excel's {EXCEL_ROWS}.",
-                code="export-too-large", field="output", do_zh="请改用 .csv 或 .gpkg。", do_en="Use .csv or .gpkg.",
+                f"图层超过 Excel 的 {EXCEL_ROWS} 行上限。",
+                f"The layer has more rows than Excel's {EXCEL_ROWS}.",
+                code="export-too-large",
+                field="output",
+                do_zh="请改用 .csv 或 .gpkg。",
+                do_en="Use .csv or .gpkg.",
             )
         for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
             sheet.append([v[:EXCEL_CELL_CHARACTERS] if isinstance(v, str) else v for v in row])
@@ -82,7 +86,7 @@ def geoparquet(job: Job) -> Path:
     return path
 
 
-def _header(sheet: WriteOnlyWorksheet, names: list[str]) -> None:
+def _header(sheet: Any, names: list[str]) -> None:
     sheet.freeze_panes = "A2"
     for position, name in enumerate(names, 1):
         sheet.column_dimensions[get_column_letter(position)].width = max(10, min(40, len(name) + 4))
@@ -96,7 +100,9 @@ def _header(sheet: WriteOnlyWorksheet, names: list[str]) -> None:
 
 def _flat(job: Job) -> Iterator[pa.Table]:
     """Batches as text-safe tables: instants as ISO 8601, geometry as coordinates (points) or WKT."""
-    empty = pa.RecordBatch.from_arrays([pa.array([], f.type) for f in job.layer.schema], schema=job.layer.schema)
+    empty = pa.RecordBatch.from_arrays(
+        [pa.array([], f.type) for f in job.layer.schema], schema=job.layer.schema
+    )
     yield _flat_one(job, empty)
     for batch in job.layer.batches:
         yield _flat_one(job, batch)
@@ -111,7 +117,9 @@ def _flat_one(job: Job, batch: pa.RecordBatch) -> pa.Table:
     table = neutralise_table(pa.table(columns))
     geometries = shapely.from_wkb(batch.column(GEOMETRY).to_numpy(zero_copy_only=False))
     if job.layer.geometry_kind != "Point":
-        wkt = shapely.to_wkt(geometries, rounding_precision=7 if CRS.from_user_input(job.crs).is_geographic else 3)
+        wkt = shapely.to_wkt(
+            geometries, rounding_precision=7 if CRS.from_user_input(job.crs).is_geographic else 3
+        )
         return table.append_column("wkt", pa.array(wkt, pa.string()))
     names = ("lon", "lat") if CRS.from_user_input(job.crs).is_geographic else ("x", "y")
     for name, values in zip(names, (shapely.get_x(geometries), shapely.get_y(geometries)), strict=True):

@@ -11,20 +11,20 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import shapely
 
-from geo.crs import project
+from geo.crs import SHIFTED, WGS84, canonical, project
 from geo.errors import RefusedArgument, Unavailable
 from geo.exports import ogr, tabular
 from geo.exports.job import Job, Written
 from geo.exports.layers import GEOMETRY, Layer
 from geo.progress import Progress, silent
 
-WGS84 = "EPSG:4326"
 WRITERS: dict[str, Callable[[Job], Path]] = {
     ".gpkg": ogr.geopackage,
     ".geojson": ogr.geojson,
@@ -55,13 +55,20 @@ def write(
     ending = ending_of(path)
     if encoding.lower() not in ("utf-8", "gbk"):
         raise RefusedArgument(
-            f"编码 {encoding} 不受支持。", f"Encoding {encoding} is not supported.", field="encoding",
-            do_zh="可用：utf-8、gbk。", do_en="Use utf-8 or gbk.",
+            f"编码 {encoding} 不受支持。",
+            f"Encoding {encoding} is not supported.",
+            field="encoding",
+            do_zh="可用：utf-8、gbk。",
+            do_en="Use utf-8 or gbk.",
         )
     target = _target_crs(ending, crs)
     written = Written(path, 0, target)
     if ending == ".kml" and crs.upper() != WGS84:
-        written.notice("crs-fixed", "KML 只能使用 WGS 84，未按所选坐标系投影。", "KML is always WGS 84; the CRS asked for was not used.")
+        written.notice(
+            "crs-fixed",
+            "KML 只能使用 WGS 84，未按所选坐标系投影。",
+            "KML is always WGS 84, whatever was asked for.",
+        )
     if ending == ".geojson" and target != WGS84:
         written.notice(
             "geojson-crs",
@@ -72,18 +79,24 @@ def write(
     folder = Path(tempfile.mkdtemp(prefix=".export-", dir=path.parent))
     try:
         stream = _counted(_projected(layer.batches, target, layer.geometry_kind), written, progress)
-        ready = Layer(layer.name, layer.schema, layer.geometry_kind, stream, layer.value_field, layer.breaks)
+        ready = replace(layer, batches=stream)
         stem = path.name[: -len(ending)]
         made = WRITERS[ending](Job(ready, folder, stem, target, encoding.lower(), written))
         _publish(made, path, folder, written)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise Unavailable(
-                f"磁盘已满，未写出 {path.name}。", f"The disk is full; {path.name} was not written.",
-                code="disk-full", do_zh="请清理磁盘后重试。", do_en="Free some space and try again.",
+                f"磁盘已满，未写出 {path.name}。",
+                f"The disk is full; {path.name} was not written.",
+                code="disk-full",
+                do_zh="请清理磁盘后重试。",
+                do_en="Free some space and try again.",
             ) from error
         raise
     finally:
+        close = getattr(layer.batches, "close", None)  # an abandoned COPY would keep the connection busy
+        if close:
+            close()
         shutil.rmtree(folder, ignore_errors=True)
     return written
 
@@ -100,28 +113,30 @@ def ending_of(path: Path) -> str:
             return ending
     known = " ".join(WRITERS)
     raise RefusedArgument(
-        f"无法从文件名“{path.name}”判断格式。", f"The ending of “{path.name}” names no format.",
-        code="export-format", field="output", do_zh=f"可用：{known}", do_en=f"Use one of: {known}",
+        f"无法从文件名“{path.name}”判断格式。",
+        f"The ending of “{path.name}” names no format.",
+        code="export-format",
+        field="output",
+        do_zh=f"可用：{known}",
+        do_en=f"Use one of: {known}",
     )
 
 
 def _target_crs(ending: str, crs: str) -> str:
-    from pyproj import CRS
-    from pyproj.exceptions import CRSError
-
+    """The CRS the file will have: KML is always WGS 84; GCJ-02 and BD-09 name no CRS that other programs know."""
+    code = None if crs.lower() in SHIFTED else canonical(crs)
     if ending == ".kml":
         return WGS84
-    try:
-        found = CRS.from_user_input(crs)
-        code = found.to_epsg()
-    except CRSError:
-        code = None
-    if code is None:
+    if code is None or not code.startswith("EPSG:"):
         raise RefusedArgument(
-            f"未知坐标系 {crs}。", f"Unknown CRS {crs}.", code="crs-unknown", field="crs",
-            do_zh="请写 EPSG:编号，例如 EPSG:4490。", do_en="Write EPSG:number, for example EPSG:4490.",
+            f"未知坐标系 {crs}。",
+            f"Unknown CRS {crs}.",
+            code="crs-unknown",
+            field="crs",
+            do_zh="请写 EPSG:编号，例如 EPSG:4490。",
+            do_en="Write EPSG:number, for example EPSG:4490.",
         )
-    return f"EPSG:{code}"
+    return code
 
 
 def _projected(batches: Iterator[pa.RecordBatch], crs: str, kind: str) -> Iterator[pa.RecordBatch]:
@@ -138,7 +153,9 @@ def _projected(batches: Iterator[pa.RecordBatch], crs: str, kind: str) -> Iterat
         yield batch.set_column(position, GEOMETRY, wkb)
 
 
-def _counted(batches: Iterator[pa.RecordBatch], written: Written, progress: Progress) -> Iterator[pa.RecordBatch]:
+def _counted(
+    batches: Iterator[pa.RecordBatch], written: Written, progress: Progress
+) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         written.rows += batch.num_rows
         progress("export", written.rows)

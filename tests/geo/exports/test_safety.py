@@ -34,7 +34,9 @@ def test_the_vectorised_form_is_the_same(values: list[str | None]) -> None:
     assert table.column("t").to_pylist() == [None if v is None else neutralise(v) for v in values]
 
 
-@given(st.lists(st.text(min_size=1, max_size=14), unique=True, max_size=40), st.sampled_from(["utf-8", "gbk"]))
+@given(
+    st.lists(st.text(min_size=1, max_size=14), unique=True, max_size=40), st.sampled_from(["utf-8", "gbk"])
+)
 def test_short_names_are_short_and_unique(names: list[str], encoding: str) -> None:
     mapping = short_names(names, encoding)
     assert list(mapping) == names
