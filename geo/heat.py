@@ -8,7 +8,7 @@ value is its n, so its values add up as well.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -99,6 +99,20 @@ class Zones:
         """
         at = np.flatnonzero(self.codes == code)
         return int(at[0]) if len(at) else None
+
+    def where(self, wanted: NDArray[np.bool_]) -> Zones:
+        """The zones for which `wanted` is true, in the same order."""
+        return replace(
+            self,
+            codes=self.codes[wanted],
+            names=self.names[wanted],
+            parents=self.parents[wanted],
+            area_m2=self.area_m2[wanted],
+            lon=self.lon[wanted],
+            lat=self.lat[wanted],
+            bbox=self.bbox[wanted],
+            households=None if self.households is None else self.households[wanted],
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -146,7 +146,8 @@ def source(
             session.execute(
                 text(
                     "INSERT INTO category (catalogue_id, parent_id, code, name) "
-                    "SELECT :c, id, CAST(:s AS text), CAST(:s AS text) FROM category WHERE catalogue_id = :c AND code = :t AND parent_id IS NULL"
+                    "SELECT :c, id, CAST(:s AS text), CAST(:s AS text) FROM category "
+                    "WHERE catalogue_id = :c AND code = :t AND parent_id IS NULL"
                 ),
                 {"c": catalogue, "t": top, "s": sub},
             )

@@ -1,0 +1,1 @@
+"""Questions about the city: how many, where, how fast. Pure functions over columns and zones."""

@@ -1,0 +1,195 @@
+"""What each measure counts, slot by slot. `asof` is an instant; every rule is the SQL beside it, to the second.
+
+| measure | value | n |
+|---|---|---|
+| cases | all cases, void ones too | the same |
+| open | `status <> void AND opened_at <= asof AND (closed_at > asof OR closed_at IS NULL AND status <> closed)` | the same |
+| overdue | open and `due_at < asof` | the same |
+| per_km2 | cases ÷ area in km² | cases |
+| per_1000_households | cases ÷ households × 1000 | cases |
+| median_days_to_close | median of `closed_at - opened_at` in days; not void, `closed_at <= asof` | these |
+| response_share | dispatched by asof ÷ begun by asof (not void, `opened_at <= asof`) | begun |
+| resolved_share | begun and no longer open ÷ begun | begun |
+| satisfied_share | `satisfied` ÷ `satisfied IS NOT NULL` | answers |
+
+Limits per urgency tier and working-hour clocks belong to the indicators; `response_share` only asks whether.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo.analysis import kernels
+from geo.analysis.layers import LayerOfCases
+from geo.analysis.selection import Selection, keeping, within
+from geo.column_build import SATISFIED_YES
+from geo.columns import Columns
+from geo.placement import THREADS
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Loop = Callable[[NDArray[np.int32], Selection, NDArray[np.int64], NDArray[np.int64], Counts], None]
+
+ROWS_PER_THREAD = 1_000_000
+SECONDS_PER_DAY = 86_400.0
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """One measure per slot (see `geo.analysis.kernels`): the value (NaN: no data) and the cases behind it."""
+
+    values: Floats
+    n: Counts
+
+
+def tally(columns: Columns, layer: LayerOfCases, selection: Selection, measure: str, asof: int) -> Tally:
+    """The measure of every slot: 0 left open, 1 unplaced, 2 outside, 3 … the zones. `asof` in ticks."""
+    if measure in ("cases", "per_km2", "per_1000_households"):
+        n = count(columns, layer, selection)
+        return Tally(_rate(layer, measure, n), n)
+    if measure in ("open", "resolved_share"):
+        begun, still = _begun_and_open(columns, layer, selection, asof)
+        return Tally(still.astype(float), still) if measure == "open" else _share(begun - still, begun)
+    if measure == "overdue":
+        late = _overdue(columns, layer, selection, asof)
+        return Tally(late.astype(float), late)
+    if measure == "response_share":
+        begun, responded = _responded(columns, layer, selection, asof)
+        known = columns.known["dispatched"] > 0
+        return _share(responded, begun) if known else Tally(np.full(len(begun), np.nan), begun)
+    if measure == "satisfied_share":
+        answered = count(columns, layer, keeping(selection, np.arange(256) >> 5 > 0))
+        satisfied = count(columns, layer, keeping(selection, np.arange(256) >> 5 == SATISFIED_YES >> 5))
+        return _share(satisfied, answered)
+    return _median_days(columns, layer, selection, asof)
+
+
+def count(columns: Columns, layer: LayerOfCases, selection: Selection) -> Counts:
+    """Wanted cases per slot."""
+
+    def loop(zone_of: NDArray[np.int32], part: Selection, starts: Counts, ends: Counts, out: Counts) -> None:
+        if part.keep is None:
+            kernels.count_all(layer.labels, zone_of, starts, ends, out)
+        else:
+            kernels.count_kept(layer.labels, zone_of, columns.facts, part.keep, starts, ends, out)
+
+    return _add_up(columns, layer, selection, loop, 1).ravel()
+
+
+def _begun_and_open(
+    columns: Columns, layer: LayerOfCases, selection: Selection, asof: int
+) -> tuple[Counts, Counts]:
+    keep = selection.keep_table
+
+    def loop(zone_of: NDArray[np.int32], part: Selection, starts: Counts, ends: Counts, out: Counts) -> None:
+        times = (columns.opened, columns.closed, asof)
+        kernels.count_open(layer.labels, zone_of, columns.facts, keep, *times, starts, ends, out[0], out[1])
+
+    begun, still = _add_up(columns, layer, selection, loop, 2)
+    return begun, still
+
+
+def _overdue(columns: Columns, layer: LayerOfCases, selection: Selection, asof: int) -> Counts:
+    keep = selection.keep_table
+
+    def loop(zone_of: NDArray[np.int32], part: Selection, starts: Counts, ends: Counts, out: Counts) -> None:
+        times = (columns.opened, columns.closed, columns.due, asof)
+        kernels.count_overdue(layer.labels, zone_of, columns.facts, keep, *times, starts, ends, out)
+
+    return _add_up(columns, layer, selection, loop, 1).ravel()
+
+
+def _responded(
+    columns: Columns, layer: LayerOfCases, selection: Selection, asof: int
+) -> tuple[Counts, Counts]:
+    keep = selection.keep_table
+
+    def loop(zone_of: NDArray[np.int32], part: Selection, starts: Counts, ends: Counts, out: Counts) -> None:
+        times = (columns.opened, columns.dispatched, asof)
+        kernels.count_responded(
+            layer.labels, zone_of, columns.facts, keep, *times, starts, ends, out[0], out[1]
+        )
+
+    begun, responded = _add_up(columns, layer, selection, loop, 2)
+    return begun, responded
+
+
+def _median_days(columns: Columns, layer: LayerOfCases, selection: Selection, asof: int) -> Tally:
+    slots, ticks = [], []
+    for fold in layer.folds:
+        part = (
+            within(columns, selection, fold.first_day, fold.stop_day) if len(layer.folds) > 1 else selection
+        )
+        slot, tick = np.empty(part.rows, dtype=np.int32), np.empty(part.rows, dtype=np.uint32)
+        rows = (columns.opened, columns.closed, asof, part.starts, part.ends, slot, tick)
+        m = kernels.gather_durations(layer.labels, fold.zone_of, columns.facts, part.keep_table, *rows)
+        slots.append(slot[:m])
+        ticks.append(tick[:m])
+    size = len(layer.zones) + kernels.SLOTS
+    n, middle = np.zeros(size, dtype=np.int64), np.empty(size)
+    kernels.medians(np.concatenate(slots), np.concatenate(ticks), n, middle)
+    return Tally(middle * (columns.tick_s / SECONDS_PER_DAY), n)
+
+
+def _share(part: Counts, whole: Counts) -> Tally:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Tally(np.where(whole > 0, part / whole, np.nan), whole)
+
+
+def _rate(layer: LayerOfCases, measure: str, n: Counts) -> Floats:
+    values = n.astype(np.float64)
+    if measure == "cases":
+        return values
+    size = layer.zones.area_m2 / 1e6
+    if measure == "per_1000_households":
+        counted = layer.zones.households
+        size = np.full(len(layer.zones), np.nan) if counted is None else counted / 1000
+    values[: kernels.SLOTS] = np.nan
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values[kernels.SLOTS :] = np.where(size > 0, n[kernels.SLOTS :] / size, np.nan)
+    return values
+
+
+def _add_up(columns: Columns, layer: LayerOfCases, selection: Selection, loop: Loop, width: int) -> Counts:
+    """Runs a loop over every fold's part of the selection, in threads where it is large; sums per slot, `width` rows."""
+    size = len(layer.zones) + kernels.SLOTS
+    total = np.zeros((width, size), dtype=np.int64)
+    for fold in layer.folds:
+        whole = len(layer.folds) == 1
+        part = selection if whole else within(columns, selection, fold.first_day, fold.stop_day)
+        for out in _in_threads(fold.zone_of, part, loop, (width, size)):
+            total += out
+    return total
+
+
+def _in_threads(
+    zone_of: NDArray[np.int32], part: Selection, loop: Loop, shape: tuple[int, int]
+) -> list[Counts]:
+    tasks = min(THREADS, part.rows // ROWS_PER_THREAD + 1)
+
+    def run(rows: tuple[Counts, Counts]) -> Counts:
+        out = np.zeros(shape, dtype=np.int64)
+        loop(zone_of, part, *rows, out if shape[0] > 1 else out[0])
+        return out
+
+    if tasks == 1:
+        return [run((part.starts, part.ends))]
+    with ThreadPoolExecutor(tasks) as pool:
+        return list(pool.map(run, _shares(part, tasks)))
+
+
+def _shares(part: Selection, tasks: int) -> list[tuple[Counts, Counts]]:
+    """The slices cut into `tasks` lots of about the same number of rows."""
+    before = np.r_[0, np.cumsum(part.ends - part.starts)]
+    lots = []
+    for t in range(tasks):
+        low, high = part.rows * t // tasks, part.rows * (t + 1) // tasks
+        starts = part.starts + np.clip(low - before[:-1], 0, part.ends - part.starts)
+        ends = part.starts + np.clip(high - before[:-1], 0, part.ends - part.starts)
+        lots.append((starts, ends))
+    return lots
