@@ -10,8 +10,6 @@ import typer
 from api.cli import edge, output
 from api.cli.groups import db
 from api.cli.output import AsJson
-from geo.db import backup, cluster, migrations
-from geo.db import session as sessions
 from geo.errors import RefusedArgument
 
 
@@ -25,6 +23,8 @@ def start() -> None:
 @db.command("stop")
 def stop() -> None:
     """停止私有数据库 / Stop the private cluster."""
+    from geo.db import cluster
+
     if cluster.stop(edge.settings()):
         output.say("数据库已停止。", "The database has stopped.")
     else:
@@ -34,12 +34,16 @@ def stop() -> None:
 @db.command("status")
 def status(as_json: AsJson = False) -> None:
     """数据库状态 / Whether the database runs."""
+    from geo.db import cluster
+
     output.result(cluster.status(edge.settings()), as_json)
 
 
 @db.command("migrate")
 def migrate() -> None:
     """迁移数据库结构 / Bring the schema up to date."""
+    from geo.db import cluster, migrations
+
     settings = edge.settings()
     cluster.ensure(settings)
     changed = migrations.upgrade(settings)
@@ -56,6 +60,8 @@ def make_backup(
     force: Annotated[bool, typer.Option("--force", help="覆盖已有文件 / overwrite")] = False,
 ) -> None:
     """备份到一个文件 / Write everything into one file, consistent to one instant."""
+    from geo.db import backup
+
     if file.exists() and not force:
         raise RefusedArgument(
             f"{file} 已存在。",
@@ -73,11 +79,14 @@ def restore(
     force: Annotated[bool, typer.Option("--force", help="替换已有数据 / replace what is there")] = False,
 ) -> None:
     """从备份恢复 / Bring a backup back; refused when the database holds data, unless --force."""
+    from geo.db import backup, cluster, migrations
+    from geo.db.session import forget
+
     settings = edge.settings()
     cluster.ensure(settings)
     if not force:
         backup.refuse_when_filled(settings)
     backup.restore(settings, file.absolute())
     migrations.upgrade(settings)
-    sessions.forget(settings)
+    forget(settings)
     output.say(f"已从 {file} 恢复。", f"Restored from {file}.")

@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import psycopg
 import typer
 
 from api.cli import edge, output
 from api.cli.groups import top
 from api.cli.output import AsJson
-from geo.db import cluster, migrations, postgres
-from geo.db.session import connect
 from geo.errors import WanggeError
 from geo.settings import Settings
+
+if TYPE_CHECKING:
+    import psycopg
 
 State = Literal["ok", "warning", "failure"]
 GIB = 2**30
@@ -222,6 +222,11 @@ def _can_unshare_network() -> bool:
 
 def database(settings: Settings) -> Iterator[Finding]:
     """Versions, tiles, checksums, schema. Starts the private cluster to look, and stops it again if it had to."""
+    import psycopg
+
+    from geo.db import cluster, postgres
+    from geo.db.session import connect
+
     started = False
     try:
         if settings.database_url is None:
@@ -268,6 +273,8 @@ def postgis(connection: psycopg.Connection) -> Finding:
 
 def tiles(connection: psycopg.Connection) -> Finding:
     """ST_AsMVT works: PostGIS was built with protobuf."""
+    import psycopg
+
     try:
         connection.execute(
             "SELECT ST_AsMVT(q) FROM (SELECT ST_AsMVTGeom(ST_Point(1, 1), ST_MakeEnvelope(0, 0, 2, 2)) AS geom) AS q"
@@ -299,6 +306,8 @@ def checksums(connection: psycopg.Connection) -> Finding:
 
 def schema(settings: Settings) -> Finding:
     """The schema is the one that this program knows."""
+    from geo.db import migrations
+
     found, wanted = migrations.current(settings), migrations.head()
     return Finding(
         "schema 结构",

@@ -15,13 +15,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sqlalchemy.orm import Session
-
-from geo.db import cluster, migrations
-from geo.db import session as sessions
 from geo.errors import Lang, RefusedArgument
 from geo.settings import Settings
+
+if TYPE_CHECKING:  # SQLAlchemy costs half a second; commands that need no database do not pay it
+    from sqlalchemy.orm import Session
+
+    from geo.db.session import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,18 @@ def settings() -> Settings:
 
 
 def lang() -> Lang:
-    """The language of this run."""
-    return _known().lang
+    """The language of this run; before it is known, that of the environment."""
+    here = _here.get(None)
+    if here is not None:
+        return here.lang
+    wish = os.environ.get("WANGGE_LANG")
+    return choose_language(wish if wish in ("zh", "en") else None)
 
 
 def database() -> Settings:
     """The settings, with a database that answers and has today's schema."""
+    from geo.db import cluster, migrations
+
     chosen = settings()
     cluster.ensure(chosen)
     migrations.upgrade(chosen)
@@ -65,10 +73,12 @@ def database() -> Settings:
 
 
 @contextmanager
-def work(role: sessions.Role = "owner") -> Iterator[Session]:
+def work(role: Role = "owner") -> Iterator[Session]:
     """One unit of work: database ready, one transaction, committed when the block ends without an error."""
-    with sessions.session(database(), role) as session:
-        yield session
+    from geo.db.session import session
+
+    with session(database(), role) as opened:
+        yield opened
 
 
 def choose_language(wish: str | None) -> Lang:

@@ -6,14 +6,11 @@ from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
-from sqlalchemy import select
 
 from api.cli import edge, output
 from api.cli.groups import city
 from api.cli.output import AsJson
 from geo.codes import TEMPLATES
-from geo.db.tables import City
-from geo.db.versions import bump
 from geo.errors import RefusedArgument
 
 UNNAMED = "未命名城市"
@@ -34,6 +31,9 @@ def set_profile(
         "timezone": _zone(timezone),
         "code_template": _template(code_template),
     }
+    from geo.db.tables import City
+    from geo.db.versions import bump
+
     with edge.work() as session:
         found = session.get(City, 1)
         if found is None:
@@ -50,8 +50,10 @@ def set_profile(
 @city.command("show")
 def show(as_json: AsJson = False) -> None:
     """显示城市档案 / Show the profile."""
+    from geo.db.tables import City
+
     with edge.work() as session:
-        found = session.scalars(select(City)).one_or_none()
+        found = session.get(City, 1)
         names = ("name", "timezone", "code_template", "nesting_level", "synthetic")
         profile = None if found is None else {field: getattr(found, field) for field in names}
     if profile is None:
