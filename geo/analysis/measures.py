@@ -3,7 +3,7 @@
 | measure | value | n |
 |---|---|---|
 | cases | all cases, void ones too | the same |
-| open | `status <> void AND opened_at <= asof AND (closed_at > asof OR closed_at IS NULL AND status <> closed)` | the same |
+| open | `status <> void AND opened_at <= asof AND coalesce(closed_at > asof, status <> closed)` | the same |
 | overdue | open and `due_at < asof` | the same |
 | per_km2 | cases ÷ area in km² | cases |
 | per_1000_households | cases ÷ households × 1000 | cases |

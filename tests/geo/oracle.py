@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from geo.cases import CaseFilter
 
-OPEN = "(c.closed_at > :asof OR c.closed_at IS NULL AND c.status <> 1)"
+OPEN = "coalesce(c.closed_at > :asof, c.status <> 1)"
 BEGUN = "(c.status <> 2 AND c.opened_at <= :asof)"
 
 # measure -> (value over the wanted rows, n over the wanted rows)
