@@ -223,7 +223,9 @@ def _checked(ways: Ways) -> Ways:
     if surface.any():
         geometry[surface] = repair(geometry[surface]).geoms
     bounds = shapely.bounds(geometry) if len(geometry) else np.empty((0, 4))
-    inside = (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1) & (np.abs(bounds[:, [1, 3]]) <= 90).all(axis=1)
+    inside: NDArray[np.bool_] = np.asarray(
+        (np.abs(bounds[:, [0, 2]]) <= 180).all(axis=1) & (np.abs(bounds[:, [1, 3]]) <= 90).all(axis=1)
+    )
     delivered = np.array([g is not None for g in ways.geometry], bool)
     if (delivered & ~inside).sum() * 2 > max(delivered.sum(), 1):
         raise RefusedFile(

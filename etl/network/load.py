@@ -102,7 +102,7 @@ def _unique(report: LoadReport, ways: Ways) -> list[int]:
                     value=way_id,
                     do_zh="只保留正确的一个",
                     do_en="keep the right one",
-                )  # fmt: skip
+                )
             )
     return list(first.values())
 

@@ -35,7 +35,7 @@ def hexagons(areas: Geometries, plane: Plane, resolution: int) -> Geometries:
 
 def squares(face: shapely.Geometry, side_m: float) -> Geometries:
     """The lines of a lattice of about square cells that fits a face's extent (plane metres)."""
-    west, south, east, north = face.bounds
+    west, south, east, north = shapely.bounds(face).tolist()
     xs = np.linspace(west, east, max(1, round((east - west) / side_m)) + 1)[1:-1]
     ys = np.linspace(south, north, max(1, round((north - south) / side_m)) + 1)[1:-1]
     upright = [shapely.LineString([(x, south), (x, north)]) for x in xs]

@@ -105,7 +105,8 @@ def test_one_id_twice_is_a_duplicate_or_a_reject(db: Session, tmp_path: Path) ->
     file = tmp_path / "g.graphml"
     file.write_text(
         '<?xml version="1.0"?><graphml xmlns="http://graphml.graphdrawing.org/xmlns"><key id="h" attr.name="highway"/>'
-        f'<key id="g" attr.name="geometry"/><key id="c" attr.name="crs"/><graph><data key="c">epsg:4326</data>{edges}</graph></graphml>'
+        '<key id="g" attr.name="geometry"/><key id="c" attr.name="crs"/><graph><data key="c">epsg:4326</data>'
+        f"{edges}</graph></graphml>"
     )
     report = etl.network.load(db, file)
     assert (report.rows_in, report.added, report.duplicate, report.rejected) == (3, 1, 1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_random_areas_and_barriers_are_covered(
                     (w + (slant if w > 0 else 0) * 0.2, 1000),
                 )
             )
-            for w, e in zip(xs, xs[1:], strict=False)
+            for w, e in pairwise(xs)
             if e - w > 1
         )
     )
