@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from etl import privacy, times
 from etl.clean import Rules
 from etl.sources import TIME_FIELDS, Layout, check_timezone, detect, need
-from etl.tables import Table
+from etl.table import Table
 from geo import crs as crs_
 from geo.errors import RefusedArgument, RefusedFile
 

@@ -42,7 +42,8 @@ from etl.problems import reject
 from etl.rejects import LoadReport, Reject, reserve_run_id, store
 from etl.repeats import Repeats, originals
 from etl.runs import same_again
-from etl.tables import Table, open_table, sha256
+from etl.table import Table
+from etl.tables import open_table, sha256
 from geo import attribution
 from geo.db.versions import bump
 from geo.errors import RefusedArgument, RefusedFile

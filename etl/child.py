@@ -168,7 +168,24 @@ def _unpack(job: dict[str, Any], work: Path, limits: Limits) -> dict[str, Any]:
     return {"path": str(archives.unpack(Path(job["path"]), limits, inside))}
 
 
-JOBS = {"read": _read, "repair": _repair, "unpack": _unpack}
+def _sheet(job: dict[str, Any], work: Path, limits: Limits) -> dict[str, Any]:
+    from etl import sheets
+
+    sheet = sheets.read_sheet(Path(job["path"]), limits, job.get("layer"))
+    _write(sheet.table, work / "result.arrow")
+    return {
+        name: getattr(sheet, name) for name in ("rows", "name", "sheets", "empty", "formulas", "imprecise")
+    }
+
+
+def _parquet(job: dict[str, Any], work: Path, limits: Limits) -> dict[str, Any]:
+    from etl import sheets
+
+    _write(sheets.read_parquet(Path(job["path"]), limits), work / "result.arrow")
+    return {}
+
+
+JOBS = {"read": _read, "repair": _repair, "unpack": _unpack, "sheet": _sheet, "parquet": _parquet}
 
 
 def _write(table: pa.Table, path: Path) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from etl import positions, privacy, times
 from etl.attributes import as_json
 from etl.delimited import RawBatch
-from etl.problems import reject
+from etl.problems import NUL_SHOWN, reject
 from etl.rejects import KEPT_REJECTS, Reject
 from etl.sources import TIME_FIELDS, Layout, words
 from etl.times import DAY_US, NOT_A_TIME, trimmed
@@ -142,6 +142,7 @@ class _Batch:
 def clean(raw: RawBatch, rules: Rules) -> Cleaned:
     """Clean one batch of case rows by the rules of its file."""
     batch = _Batch(_without_empty_rows(raw), rules)
+    _check_cells(batch)
     _check_texts(batch)
     ids = batch.text("id")
     batch.refuse(np.asarray(ids.is_null()), "id-missing", "id")
@@ -189,7 +190,7 @@ def _without_empty_rows(raw: RawBatch) -> RawBatch:
             return raw
     if raw.x is not None:
         return raw
-    return RawBatch(raw.table.filter(pa.array(~empty)), raw.rows[~empty], raw.rejects)
+    return RawBatch(raw.table.filter(pa.array(~empty)), raw.rows[~empty], raw.rejects, odd=raw.odd)
 
 
 # ── Texts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -212,6 +213,14 @@ def _check_texts(batch: _Batch) -> None:
         if len(used) and (used < 32).any() and _has_control(used):
             held = pc.fill_null(pc.match_substring_regex(column, "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f]"), False)
             batch.refuse(np.asarray(held), "control-character", name)
+
+
+def _check_cells(batch: _Batch) -> None:
+    """Single cells that the reader found odd: formulas without a value anywhere, identifiers that lost digits."""
+    for number, header, problem in batch.raw.odd:
+        name = batch.rules.layout.field_of(header)
+        if name is not None and (problem != "id-precision" or name in ("id", "repeat_of")):
+            batch.refuse(batch.raw.rows == number, problem, name)
 
 
 def _has_control(data: NDArray[np.uint8]) -> bool:
@@ -417,7 +426,7 @@ def original(table: pa.Table, row: int, personal: frozenset[str]) -> dict[str, s
     for header in table.column_names:
         if header not in personal:
             value = table.column(header)[row].as_py()
-            found[header] = None if value is None else privacy.mask(value[:2000])[0].replace("\x00", "\ufffd")
+            found[header] = None if value is None else privacy.mask(value[:2000])[0].replace("\x00", NUL_SHOWN)
     return found
 
 

@@ -41,6 +41,7 @@ class RawBatch:
     rejects: list[Reject] = field(default_factory=list)
     x: NDArray[np.float64] | None = None
     y: NDArray[np.float64] | None = None
+    odd: list[tuple[int, str, str]] = field(default_factory=list)  # (row number, header, problem) of single cells
 
 
 def split_header(line: str, delimiter: str) -> list[str]:

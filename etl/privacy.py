@@ -31,7 +31,7 @@ _EXACT = frozenset(
 _PARTS = tuple(
     normal(w)
     for w in (
-        "姓名 手机 联系电话 电话号 联系方式 联系人 身份证 证件号 护照 来电人 来电号码 主叫 投诉人 举报人 诉求人 反映人 报案人 当事人 业主 户主 住址 联系地址 家庭地址 车牌号 "
+        "姓名 手机 联系电话 电话号 联系方式 联系人 身份证 证件号 护照 来电人 来电号码 主叫 投诉人 举报人 诉求人 反映人 报案人 当事人 业主 户主 住址 联系地址 家庭地址 车牌号 上报人 报告人 填报人 采集员 监督员 巡查员 操作员 报修人 求助人 "
         "电子邮箱 邮箱 微信号 出生 重点人员 人员名 负责人 承办人 经办人 处理人 受理人 派单员 坐席 话务员 网格员姓名 "
         "reporter_ complainant_ caller_ contact_name contact_phone contact_email phone_number phone_no mobile_number mobile_phone "
         "id_card idcard identity_card id_number national_id passport_no email_address first_name last_name full_name person_name "
@@ -62,97 +62,124 @@ _SURNAME = (
 )
 
 _ROOM_UNIT = "(?:室|号房|房间|户)"
+_PHONE_WORD = "电话|座机|固话|致电|拨打|来电|tel|phone|call"
+_ROLE = (
+    "联系人|姓名|来电人|投诉人|举报人|诉求人|反映人|报案人|当事人|业主|户主|房东|住户|市民|居民|群众|本人|我叫|名叫|联络人|租客|车主|店主|老板"
+)
+_TITLE = "先生|女士|小姐|同志|阿姨|大爷|师傅|奶奶|爷爷|大妈|大叔"
+_ENGLISH_ROOM = "apt|apartment|unit|room|rm|suite|flat"
+_ENGLISH_NAME = (
+    r"[Mm]y name is|[Nn]ame(?:d)?\s*[:：]|[Cc]ontact\s*[:：]|[Rr]eported by|[Cc]omplainant\s*[:：]|[Cc]aller\s*[:：]|\bM(?:r|rs|s)\."
+)
 
-MASKS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
-    (
-        "e-mail",
-        "[邮箱]",
-        re.compile(r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,5}"),
-    ),
-    (
+
+@dataclass(frozen=True)
+class Mask:
+    """One kind of personal data in text: `hint` is a cheap necessary condition (RE2, over a whole column in Arrow),
+    `pattern` finds it exactly, `word` replaces it."""
+
+    kind: str
+    word: str
+    hint: str
+    pattern: re.Pattern[str]
+
+
+MASKS: tuple[Mask, ...] = (
+    Mask("e-mail", "[邮箱]", "@", re.compile(r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,5}")),
+    Mask(
         "id-card",
         "[身份证]",
+        "[0-9０-９]{6}",
         re.compile(
-            rf"(?<![0-9０-９A-Za-z]){_DIGIT}{{6}}{_SEP}(?:[1１][9９]|[2２][0０]){_DIGIT}{{2}}{_SEP}{_DIGIT}{{4}}{_SEP}{_DIGIT}{{3}}[0-9０-９XxＸｘ](?![0-9０-９])"
+            rf"(?<![0-9０-９A-Za-z]){_DIGIT}{{6}}{_SEP}(?:[1１][9９]|[2２][0０]){_DIGIT}{{2}}{_SEP}{_DIGIT}{{4}}{_SEP}"
+            rf"{_DIGIT}{{3}}[0-9０-９XxＸｘ](?![0-9０-９])"
         ),
     ),
-    (
+    Mask(
         "mobile",
         "[手机]",
+        rf"[1１][3-9３-９]{_DIGIT}{_SEP}{_DIGIT}{{4}}",
         re.compile(
             rf"(?<![0-9０-９])(?:[+＋]?(?:86|８６|0086){_SEP})?[1１][3-9３-９]{_DIGIT}{_SEP}{_DIGIT}{{4}}{_SEP}{_DIGIT}{{4}}(?![0-9０-９])"
         ),
     ),
-    (
+    Mask(
         "landline",
         "[电话]",
+        r"[0-9]{3}[)）]?[\s\-－—.]{0,2}[0-9]{3}",
         re.compile(
             r"(?<![0-9０-９A-Za-z\-])(?:[(（]?0[0-9]{2,3}[)）]?[\s\-－—]{0,2}[2-9][0-9]{2,3}[\s\-]?[0-9]{4}(?:[\-转][0-9]{1,6})?"
             r"|(?:\+?1[\-. ]?)?\(?[2-9][0-9]{2}\)?[\-. ][2-9][0-9]{2}[\-. ][0-9]{4})(?![0-9])"
         ),
     ),
-    (
+    Mask(
         "landline",
         r"\1[电话]",
+        rf"(?i:{_PHONE_WORD}).{{0,12}}[2-9][0-9]{{2}}",
         re.compile(
-            r"((?:电话|座机|固话|致电|拨打|来电|tel|phone|call)(?:号码|是|为|me|at|\s|[:：.])*)[2-9][0-9]{2,3}[\-\s]?[0-9]{4}(?![0-9])",
-            re.IGNORECASE,
+            rf"((?:{_PHONE_WORD})(?:号码|是|为|me|at|\s|[:：.])*)[2-9][0-9]{{2,3}}[\-\s]?[0-9]{{4}}(?![0-9])", re.IGNORECASE
         ),
     ),
-    (
+    Mask(
         "plate",
         "[车牌]",
+        rf"[{_PROVINCE}使领]\s?[A-Z]",
         re.compile(
-            rf"[{_PROVINCE}使领]\s?[A-Z]\s?[·•.\-]?\s?(?=[A-HJ-NP-Z0-9]{{0,5}}[0-9])[A-HJ-NP-Z0-9]{{4,5}}[A-HJ-NP-Z0-9挂学警港澳](?![A-Za-z0-9])"
+            rf"[{_PROVINCE}使领]\s?[A-Z]\s?[·•.\-]?\s?(?=[A-HJ-NP-Z0-9]{{0,5}}[0-9])[A-HJ-NP-Z0-9]{{4,5}}"
+            rf"[A-HJ-NP-Z0-9挂学警港澳](?![A-Za-z0-9])"
         ),
     ),
-    (
+    Mask(
         "room",
         "[房号]",
+        "号楼|栋|幢|座|#|＃",
         re.compile(
-            rf"(?:{_DIGIT}{{1,4}}|[一二三四五六七八九十]{{1,3}}|[A-Za-z]{{1,2}})(?:号楼|栋|幢|座|#|＃)\s?(?:(?:{_DIGIT}{{1,3}}|[一二三四五六七八九十甲乙丙]{{1,3}}|[A-Za-z])(?:单元|门|梯)\s?)?(?:{_DIGIT}{{1,2}}[层楼]\s?)?[A-Za-z]?{_DIGIT}{{2,5}}[A-Za-z]?(?:{_ROOM_UNIT})?(?![0-9０-９米元个人次年月日平公点:：])"
+            rf"(?:{_DIGIT}{{1,4}}|[一二三四五六七八九十]{{1,3}}|[A-Za-z]{{1,2}})(?:号楼|栋|幢|座|#|＃)\s?"
+            rf"(?:(?:{_DIGIT}{{1,3}}|[一二三四五六七八九十甲乙丙]{{1,3}}|[A-Za-z])(?:单元|门|梯)\s?)?(?:{_DIGIT}{{1,2}}[层楼]\s?)?"
+            rf"[A-Za-z]?{_DIGIT}{{2,5}}[A-Za-z]?(?:{_ROOM_UNIT})?(?![0-9０-９米元个人次年月日平公点:：])"
         ),
     ),
-    (
+    Mask(
         "room",
         "[房号]",
+        rf"{_DIGIT}{{2}}[A-Za-z]?{_ROOM_UNIT}",
         re.compile(
-            rf"(?:(?:{_DIGIT}{{1,3}}|[一二三四五六七八九十甲乙丙]{{1,3}})(?:单元|门|梯)\s?)?[A-Za-z]?(?<![0-9０-９]){_DIGIT}{{2,5}}[A-Za-z]?{_ROOM_UNIT}(?![外内]?[居住]*[人民]民)"
+            rf"(?:(?:{_DIGIT}{{1,3}}|[一二三四五六七八九十甲乙丙]{{1,3}})(?:单元|门|梯)\s?)?[A-Za-z]?(?<![0-9０-９]){_DIGIT}{{2,5}}"
+            rf"[A-Za-z]?{_ROOM_UNIT}(?![外内]?[居住]*[人民]民)"
         ),
     ),
-    (
+    Mask(
         "room",
         "[room]",
+        rf"(?i:{_ENGLISH_ROOM})\.?\s?#?\s?[0-9]|#\s?[0-9]",
         re.compile(
-            r"\b(?:apt|apartment|unit|room|rm|suite|flat)\.?\s?#?\s?[0-9]{1,5}[A-Za-z]?\b|(?<=\s)#\s?[0-9]{1,5}[A-Za-z]?\b",
-            re.IGNORECASE,
+            rf"\b(?:{_ENGLISH_ROOM})\.?\s?#?\s?[0-9]{{1,5}}[A-Za-z]?\b|(?<=\s)#\s?[0-9]{{1,5}}[A-Za-z]?\b", re.IGNORECASE
         ),
     ),
-    (
+    Mask(
         "name",
         r"\1[姓名]",
+        _ROLE,
         re.compile(
-            rf"((?:联系人|姓名|来电人|投诉人|举报人|诉求人|反映人|报案人|当事人|业主|户主|房东|住户|市民|居民|群众|本人|我叫|名叫|联络人|租客|车主|店主|老板)(?:姓名)?(?:是|为|叫|系|名叫)?\s*[:：]?\s*)"
-            rf"(?:{_SURNAME})(?:[\u4e00-\u9fff]{{1,2}}(?=[，,。；;、：:\s（(\d１\[]|$|反映|投诉|来电|举报|电话|手机|称|说|表示|先生|女士|小姐|同志|致电|诉求|报修|提出|希望)|(?=先生|女士|小姐|某))(?:某{{1,2}})?"
+            rf"((?:{_ROLE})(?:姓名)?(?:是|为|叫|系|名叫)?\s*[:：]?\s*)"
+            rf"(?:{_SURNAME})(?:[\u4e00-\u9fff]{{1,2}}(?=[，,。；;、：:\s（(\d１\[]|$|反映|投诉|来电|举报|电话|手机|称|说|表示|先生|女士|小姐|同志|致电|诉求|报修|提出|希望)"
+            rf"|(?=先生|女士|小姐|某))(?:某{{1,2}})?"
         ),
     ),
-    (
+    Mask(
         "name",
         r"[姓名]\1",
-        re.compile(
-            rf"(?<![\u4e00-\u9fff])(?:{_SURNAME})[\u4e00-\u9fff]{{0,2}}(先生|女士|小姐|同志|阿姨|大爷|师傅|奶奶|爷爷|大妈|大叔)"
-        ),
+        rf"\p{{Han}}(?:{_TITLE})",
+        re.compile(rf"(?<![\u4e00-\u9fff])(?:{_SURNAME})[\u4e00-\u9fff]{{0,2}}({_TITLE})"),
     ),
-    (
+    Mask(
         "name",
         r"\1[name]",
-        re.compile(
-            r"((?:[Mm]y name is|[Nn]ame(?:d)?\s*[:：]|[Cc]ontact\s*[:：]|[Rr]eported by|[Cc]omplainant\s*[:：]|[Cc]aller\s*[:：]|\bM(?:r|rs|s)\.)\s*)[A-Z][a-z'’\-]{1,20}(?:\s(?:[A-Z]\.\s?)?[A-Z][a-z'’\-]{1,20}){0,2}"
-        ),
+        _ENGLISH_NAME,
+        re.compile(rf"((?:{_ENGLISH_NAME})\s*)[A-Z][a-z'’\-]{{1,20}}(?:\s(?:[A-Z]\.\s?)?[A-Z][a-z'’\-]{{1,20}}){{0,2}}"),
     ),
 )
-# What a text must hold for any mask to apply: a cheap test over the whole column (RE2 in Arrow).
-_SUSPECT = r"[0-9０-９]{3}|@|[#＃室房户]|先生|女士|小姐|同志|阿姨|大[爷妈叔]|师傅|奶奶|爷爷|人|姓名|业主|户主|房东|市民|居民|群众|我叫|名叫|租客|车主|店主|老板|(?i:apt|apartment|unit|room|suite|flat|name|contact|reported by|mr\.|mrs\.|ms\.|caller|complainant)|[A-Z][A-Z0-9·]{4}"
+_ANY_HINT = "|".join(f"(?:{hint})" for hint in dict.fromkeys(mask.hint for mask in MASKS))
 
 
 @dataclass
@@ -218,35 +245,52 @@ def mask(text: str) -> tuple[str, list[str]]:
     ('路灯坏了 12 盏', [])
     """
     kinds = []
-    for kind, word, pattern in MASKS:
-        text, hits = pattern.subn(word, text)
-        if hits and kind not in kinds:
-            kinds.append(kind)
+    for item in MASKS:
+        text, hits = item.pattern.subn(item.word, text)
+        if hits and item.kind not in kinds:
+            kinds.append(item.kind)
     return text, kinds
 
 
 def mask_column(column: pa.StringArray) -> Masked:
-    """`mask` over a column; values that cannot hold anything personal are not touched one by one."""
-    suspect = np.asarray(pc.fill_null(pc.match_substring_regex(column, _SUSPECT), False))
+    """`mask` over a column: each mask runs only on the values its hint points at, each distinct value once."""
+    suspect = np.asarray(pc.fill_null(pc.match_substring_regex(column, _ANY_HINT), False))
     if not suspect.any():
         return Masked(column)
-    out = Masked(column)
     rows = np.flatnonzero(suspect)
     encoded = pc.dictionary_encode(column.take(pa.array(rows)))
-    masked = [mask(text) for text in encoded.dictionary.to_pylist()]
+    words, kinds = _mask_distinct(encoded.dictionary)
     indices = encoded.indices.to_numpy(zero_copy_only=False)
-    changed = np.array([bool(kinds) for _, kinds in masked])[indices]
+    changed = np.isin(indices, list(kinds))
+    out = Masked(column)
     if not changed.any():
         return out
-    for index in indices[changed]:
-        for kind in masked[index][1]:
-            out.kinds[kind] = out.kinds.get(kind, 0) + 1
+    for index, times in zip(*np.unique(indices[changed], return_counts=True), strict=True):
+        for kind in kinds[int(index)]:
+            out.kinds[kind] = out.kinds.get(kind, 0) + int(times)
     out.rows = rows[changed].tolist()
     hits = np.zeros(len(column), np.bool_)
     hits[rows[changed]] = True
-    new = pa.array([masked[index][0] for index in indices[changed]], pa.string())
+    new = pa.array([words[int(index)] for index in indices[changed]], pa.string())
     out.column = pc.replace_with_mask(column, pa.array(hits), new)
     return out
+
+
+def _mask_distinct(values: pa.StringArray) -> tuple[dict[int, str], dict[int, list[str]]]:
+    """Position → masked text and kinds, of the values that change."""
+    words: dict[int, str] = {}
+    kinds: dict[int, list[str]] = {}
+    for item in MASKS:
+        hinted = np.flatnonzero(np.asarray(pc.match_substring_regex(values, item.hint)))
+        texts = values.take(pa.array(hinted)).to_pylist()
+        for at, original in zip(hinted.tolist(), texts, strict=True):
+            text, hits = item.pattern.subn(item.word, words.get(at, original))
+            if hits:
+                words[at] = text
+                found = kinds.setdefault(at, [])
+                if item.kind not in found:
+                    found.append(item.kind)
+    return words, kinds
 
 
 def plain(text: str) -> str:

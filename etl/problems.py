@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from etl.rejects import VALUE_CHARACTERS, Reject
 
+NUL_SHOWN = "\u2400"  # PostgreSQL text holds no NUL
 PROBLEMS: dict[str, tuple[str, str, str, str]] = {
     "id-missing": ("没有编号", "no identifier", "补上编号", "fill in the identifier"),
     "id-precision": (
@@ -73,7 +74,12 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "open and save it in a spreadsheet program",
     ),
 }
-SAME_CODE = {"coordinate-swapped": "coordinate-range", "coordinate-crs": "coordinate-range", "opened-missing": "date-invalid"}
+SAME_CODE = {
+    "coordinate-swapped": "coordinate-range",
+    "coordinate-crs": "coordinate-range",
+    "opened-missing": "value-missing",
+    "id-missing": "value-missing",
+}
 
 
 def reject(
@@ -97,7 +103,7 @@ def reject(
         why_zh.format(**facts),
         why_en.format(**facts),
         column=column,
-        value=None if value is None else value[:VALUE_CHARACTERS],
+        value=None if value is None else value[:VALUE_CHARACTERS].replace("\x00", NUL_SHOWN),
         do_zh=do_zh,
         do_en=do_en,
         original=original or {},

@@ -44,6 +44,7 @@ __all__ = [
     "Limits",
     "Repaired",
     "VectorFile",
+    "read_rows",
     "read_vector",
     "repair",
     "unpack",
@@ -171,6 +172,13 @@ def unpack(path: Path, limits: Limits | None = None) -> Path:
     work = Path(tempfile.mkdtemp(prefix="wangge-unpack-"))
     atexit.register(shutil.rmtree, work, ignore_errors=True)
     return Path(_run({"job": "unpack", "path": str(path)}, work, limits or Limits())["path"])
+
+
+def read_rows(job: str, path: Path, layer: str | None = None, limits: Limits | None = None) -> tuple[pa.Table, dict[str, Any]]:
+    """A table of text read in the limited child (`sheet`: a workbook, `parquet`: plain Parquet), and the child's facts."""
+    with _folder() as work:
+        answer = _run({"job": job, "path": str(_existing(path)), "layer": layer}, work, limits or Limits())
+        return _table(work / "result.arrow"), answer
 
 
 def warm() -> bool:

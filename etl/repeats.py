@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etl.clean import Rules, original
-from etl.tables import Table
+from etl.table import Table
 
 
 class Repeats:

@@ -10,34 +10,30 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
+import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
-from etl import delimited, encodings
+import numpy as np
+
+from etl import delimited, encodings, reading, records
 from etl.delimited import RawBatch
+from etl.limits import DRIVERS
+from etl.sheet_table import as_table
+from etl.sniffing import sniff
+from etl.table import Table, in_batches
+from etl.vector_table import from_vector
 from geo.errors import FileTooLarge, FileTypeUnknown, RefusedFile
 
 CHUNK_BYTES = 4 << 20
 GZIP_RATIO = 200  # times its compressed size, past the first 64 MB, is a bomb
 GZIP_FREE_BYTES = 64 << 20
-
-
-@dataclass
-class Table:
-    """An opened table: its header, how it was read, and its rows as often as they are asked for."""
-
-    header: list[str]
-    batches: Callable[[], Iterator[RawBatch]]
-    driver: str
-    encoding: str | None = None
-    delimiter: str | None = None
-    word: str = "line"  # what a row number counts
-    crs: str | None = None  # declared by the file
-    has_geometry: bool = False
-    notices: list[tuple[str, str, str]] = field(default_factory=list)  # code, zh, en
-    facts: dict[str, object] = field(default_factory=dict)
+OLE = bytes.fromhex("d0cf11e0a1b11ae1")
+WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
+TEXT_DRIVERS = ("GeoJSON", "GeoJSONSeq", "TopoJSON")
+GEOJSON = re.compile(rb'"type"\s*:\s*"(?:FeatureCollection|Feature|GeometryCollection|Topology)"')
 
 
 def open_table(path: Path, *, encoding: str | None = None, strict: bool = False) -> Table:
@@ -50,6 +46,20 @@ def open_table(path: Path, *, encoding: str | None = None, strict: bool = False)
     head = _head(path)
     if not head.strip(b"\0 \t\r\n"):
         raise RefusedFile("文件是空的。", "The file is empty.", code="file-empty", do_zh="检查导出是否成功。", do_en="Check the export.")
+    if path.suffix.lower() == ".gz" and not _is_text(head):
+        return open_table(_unpacked(path), encoding=encoding)
+    if head.startswith((b"PK\x03\x04", OLE)) or path.suffix.lower() in WORKBOOKS:
+        return _open_package(path, head)
+    driver = sniff(path) if path.suffix.lower() != ".gz" else None
+    if driver == "Parquet":
+        return _open_parquet(path)
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n\x1e")
+    if driver is not None and (driver not in TEXT_DRIVERS or GEOJSON.search(head)):
+        return from_vector(path, DRIVERS)
+    if start.startswith((b"{", b"[", b"<")) and not _is_html(start):
+        if path.suffix.lower() == ".gz" and GEOJSON.search(head):
+            return from_vector(_unpacked(path), DRIVERS)
+        return _open_records(path, head)
     return _open_text(path, head, encoding, strict)
 
 
@@ -83,6 +93,47 @@ def chunks(path: Path) -> Iterator[bytes]:
         raise RefusedFile(
             "压缩文件损坏或不完整。", "The gzip file is damaged or cut short.", code="file-unreadable"
         ) from problem
+
+
+def _open_package(path: Path, head: bytes) -> Table:
+    """A workbook, or a zipped layer."""
+    if head.startswith(b"PK") and path.suffix.lower() not in WORKBOOKS:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if "[Content_Types].xml" not in names and "mimetype" not in names:
+            return from_vector(path, DRIVERS)
+    return as_table(path)
+
+
+def _open_parquet(path: Path) -> Table:
+    try:
+        return from_vector(path, frozenset({"Parquet"}))
+    except RefusedFile as problem:
+        if problem.code != "geometry-missing":
+            raise
+    table, _ = reading.read_rows("parquet", path)
+    rows = np.arange(1, table.num_rows + 1)
+    return Table(list(table.column_names), lambda: in_batches(table, rows), "Parquet", word="row")
+
+
+def _open_records(path: Path, head: bytes) -> Table:
+    """A list of JSON objects or XML elements."""
+    name = encodings.detect(lambda: chunks(path))
+    table = records.read(path, head, b"".join(encodings.as_utf8(chunks(path), name)))
+    rows = np.arange(1, table.num_rows + 1)
+    return Table(list(table.column_names), lambda: in_batches(table, rows), "records", name, word="record")
+
+
+def _unpacked(path: Path) -> Path:
+    return reading.unpack(path)
+
+
+def _is_text(head: bytes) -> bool:
+    return b"\0" not in head[:1024] and not head.startswith((b"PK\x03\x04", b"PAR1", b"fgb"))
+
+
+def _is_html(start: bytes) -> bool:
+    return start[:64].lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _head(path: Path) -> bytes:
