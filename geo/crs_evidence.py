@@ -27,8 +27,9 @@ from geo.geometry import iou
 Bounds = tuple[float, float, float, float]
 DATUMS = ("EPSG:4326", "gcj02", "bd09")
 SOUTHERNMOST_CITY = -56.0
-REGIONAL_DEG2 = 60.0  # a CRS made for no more ground than this says more when numbers fit it
+REGIONAL_DEG2 = 100.0  # a CRS made for no more ground than this says more when numbers fit it
 MARGIN_DEG = 0.3
+WEB_MERCATOR = 3857
 OLD_DATUM = re.compile(r"\b1[89]\d\d\b|NAD27|New Beijing|Puerto Rico /|Equi7")
 
 
@@ -154,6 +155,10 @@ def _zone_sibling(crs: str, name: str, box: Bounds) -> list[Candidate]:
     return [Candidate(f"EPSG:{other}", coordinates.crs_of(f"EPSG:{other}").name, where, 0.0)] if where else []
 
 
+def _old(candidate: Candidate) -> bool:
+    return OLD_DATUM.search(candidate.name) is not None
+
+
 def unknown(x: ArrayLike, y: ArrayLike, near: Bounds | None = None, chinese: bool = False) -> list[Candidate]:
     """What a layer without any declared CRS may be in: degrees when they look like it, else projected candidates."""
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
@@ -183,7 +188,9 @@ def suggest(box: Bounds, near: Bounds | None = None, chinese: bool = False, most
         height, middle = area.north - area.south, np.radians((area.north + area.south) / 2)
         size = float((area.east - area.west) * height * np.cos(middle))
         key = (*(round(v, 3) for v in where),)
-        if key not in found:
+        if code == WEB_MERCATOR:
+            size = REGIONAL_DEG2  # made for the whole world, but common
+        if key not in found or (_old(found[key]) and not OLD_DATUM.search(name)):
             found[key] = Candidate(f"EPSG:{code}", name, where, size)
     ranked = sorted(found.values(), key=lambda c: _rank(c, chinese))
     close = [c for c in ranked if c.area_deg2 <= REGIONAL_DEG2]
@@ -194,8 +201,7 @@ def _rank(candidate: Candidate, chinese: bool) -> tuple[bool, bool, float, int]:
     """In China first when the text is Chinese; datums still in use before old ones; small areas before large."""
     west, south, east, north = candidate.bounds
     abroad = chinese and not bool(coordinates.in_china((west + east) / 2, (south + north) / 2)[0])
-    old = OLD_DATUM.search(candidate.name) is not None
-    return abroad, old, round(candidate.area_deg2, 6), int(candidate.crs[5:])
+    return abroad, _old(candidate), round(candidate.area_deg2, 6), int(candidate.crs[5:])
 
 
 @lru_cache(maxsize=1)
