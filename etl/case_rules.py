@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from etl import privacy, times
 from etl.clean import Rules
-from etl.sources import TIME_FIELDS, Layout, check_timezone, detect, need
+from etl.sources import Layout, check_timezone, detect, need
 from etl.table import Table
 from geo import crs as crs_
 from geo.errors import RefusedArgument, RefusedFile
@@ -28,7 +28,7 @@ def settle(session: Session, table: Table, source: str, *, map_file: Path | None
         zone_of(session, source, layout),
         now,
         choose_crs(layout, table, crs),
-        _orders(table, layout),
+        OrderOf(table, layout),
         personal_columns(table, layout),
         decimal_comma=table.delimiter in (";", "\t"),
         word=table.word,
@@ -96,34 +96,24 @@ def _one_position(layout: Layout, table: Table) -> Layout:
     )
 
 
-def _orders(table: Table, layout: Layout) -> dict[str, str | None]:
-    """Day or month first, per time field: only where the first rows leave a doubt is the whole file read for it."""
-    names = [name for name in TIME_FIELDS if name in layout.columns and not layout.formats.get(name)]
-    doubtful = [name for name in names if _doubtful(table, layout.columns[name])]
-    if not doubtful:
-        return {}
-    seen = {name: times.Order() for name in doubtful}
-    for batch in table.batches():
-        for name in doubtful:
-            column = times.trimmed(batch.table.column(layout.columns[name]).combine_chunks())
-            found = times.parse(column, "UTC").order
-            seen[name].day_first += found.day_first
-            seen[name].month_first += found.month_first
-    return {name: order.decided for name, order in seen.items()}
+class OrderOf:
+    """Day or month first in a time field, decided from its whole column: read once, when the first doubt is met."""
 
+    def __init__(self, table: Table, layout: Layout) -> None:
+        self._table, self._layout = table, layout
+        self._known: dict[str, str | None] = {}
 
-def _doubtful(table: Table, header: str) -> bool:
-    """Whether any value of the column can be read with day or month first."""
-    for batch in table.batches():
-        column = times.trimmed(batch.table.column(header).combine_chunks())
-        if (times.parse(column, "UTC").problem == times.AMBIGUOUS).any():
-            return True
-        if batch.rows.size and not _slashes(column):
-            return False
-    return False
+    def __call__(self, name: str) -> str | None:
+        """`day`, `month`, or None where no value decides it, or some decide it one way and some the other.
 
-
-def _slashes(column: object) -> bool:
-    import pyarrow.compute as pc
-
-    return bool(pc.any(pc.match_substring_regex(column, r"^[0-9]{1,2}[/-][0-9]{1,2}[/-][0-9]{4}")).as_py())
+        A later time of the same file follows the opened time where its own column is silent.
+        """
+        if name not in self._known:
+            header, seen = self._layout.columns[name], times.Order()
+            for batch in self._table.batches():
+                found = times.parse(times.trimmed(batch.table.column(header).combine_chunks()), "UTC").order
+                seen.day_first += found.day_first
+                seen.month_first += found.month_first
+            silent = not seen.day_first and not seen.month_first
+            self._known[name] = self("opened_at") if silent and name != "opened_at" else seen.decided
+        return self._known[name]

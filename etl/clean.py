@@ -7,7 +7,7 @@ problem of a row is its reject. Nothing here touches the database.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,7 +40,7 @@ class Rules:
     zone: str
     now_us: int
     crs: str = "EPSG:4326"
-    orders: Mapping[str, str | None] = field(default_factory=dict)  # field → `day` or `month` for 03/04/2025
+    order_of: Callable[[str], str | None] = lambda name: None  # field → `day` or `month` for 03/04/2025, asked when met
     personal: frozenset[str] = frozenset()  # headers that are dropped
     decimal_comma: bool = False
     word: str = "line"  # what a row number counts: line, row, feature
@@ -296,8 +296,10 @@ def _times(batch: _Batch) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int1
         if column.null_count == len(column):
             found[name] = np.full(batch.n, NOT_A_TIME, np.int64)
             continue
-        rules = batch.rules
-        parsed = times.parse(column, rules.zone, tuple(rules.layout.formats.get(name, ())), rules.orders.get(name))
+        rules, formats = batch.rules, tuple(batch.rules.layout.formats.get(name, ()))
+        parsed = times.parse(column, rules.zone, formats)
+        if (parsed.problem == times.AMBIGUOUS).any():
+            parsed = times.parse(column, rules.zone, formats, rules.order_of(name))
         batch.refuse(parsed.problem == times.INVALID, "date-invalid", name)
         batch.refuse(parsed.problem == times.AMBIGUOUS, "date-ambiguous", name)
         if name != "due_at":

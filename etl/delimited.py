@@ -22,6 +22,7 @@ from etl.rejects import Reject
 from geo.errors import RefusedFile
 
 BLOCK_BYTES = 16 << 20
+PIECE_BYTES = 128 << 10  # of a block that is not well formed
 RECORD_LINES = 200
 RECORD_BYTES = 8 << 20  # a record (one row) of more bytes is rejected
 COLUMNS = 2000
@@ -121,12 +122,42 @@ def batches(
             block, last = feed.send(back) if back is not None else next(feed)
         except StopIteration:
             return
-        found = None if strict else _parse_fast(block, header, delimiter, line, last)
-        batch, used, lines = found or _parse_strict(block, header, delimiter, line, last)
+        parts, used, lines = _parse(block, header, delimiter, line, last, strict)
         line += lines
-        back = len(block) - used
+        back = max(len(block) - used, 0)
+        batch = _joined(parts, header)
         if len(batch.rows) or batch.rejects:
             yield batch
+
+
+def _parse(
+    block: bytes, header: Sequence[str], delimiter: str, line: int, last: bool, strict: bool
+) -> tuple[list[RawBatch], int, int]:
+    """(batches, bytes used, lines used) of a block: as a whole when it is well formed, else piece by piece, so that only
+    the pieces with something odd are read line by line."""
+    whole = None if strict else _parse_fast(block, header, delimiter, line, last)
+    if whole is not None:
+        return [whole[0]], whole[1], whole[2]
+    parts: list[RawBatch] = []
+    used = lines = 0
+    end = 0
+    while end < len(block):
+        end = block.find(b"\n", max(end, used + PIECE_BYTES)) + 1 or len(block)
+        piece, final = block[used:end], last and end == len(block)
+        found = None if strict else _parse_fast(piece, header, delimiter, line + lines, final)
+        batch, got, count = found or _parse_strict(piece, header, delimiter, line + lines, final)
+        parts.append(batch)
+        used, lines = used + min(got, len(piece)), lines + count
+    return parts, used, lines
+
+
+def _joined(parts: list[RawBatch], header: Sequence[str]) -> RawBatch:
+    """The batches of one block as one."""
+    if len(parts) == 1:
+        return parts[0]
+    table = pa.concat_tables([part.table for part in parts]) if parts else _table([], header)
+    rows = np.concatenate([part.rows for part in parts]) if parts else np.empty(0, np.int64)
+    return RawBatch(table.combine_chunks(), rows, [reject for part in parts for reject in part.rejects])
 
 
 # ── Fast: well-formed blocks ────────────────────────────────────────────────────────────────────────────────────────
