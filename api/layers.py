@@ -1,8 +1,11 @@
-"""Where analysis and exports meet: a heat map as a layer, and cases under the filter of a heat map."""
+"""Where analysis and exports meet: any layer that may leave the house, chosen, written and audited."""
 
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
@@ -13,12 +16,95 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.analysis import counts
 from geo.cases import CaseFilter
+from geo.columns import ColumnStore
+from geo.crs import WGS84
+from geo.db.tables import Audit
 from geo.errors import RefusedArgument
 from geo.exports import layers
+from geo.exports.job import Written
 from geo.exports.layers import Layer
+from geo.exports.writers import ending_of, write
 from geo.heat import HeatMap, Zones
+from geo.progress import Progress, silent
+from geo.settings import Settings
+from geo.zones import resolve_plan
 from maps.classify import for_measure
+
+LAYERS = ("boundaries", "units", "grids", "cases", "facilities", "heatmap", "hexagons")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which layer, and what of it: `plan` for grids and heat maps, `level`, `kind`, `by` and `measure` as in the API."""
+
+    layer: str
+    plan: str = "current"
+    level: str | None = None
+    kind: str | None = None
+    by: str | None = None
+    measure: str = "cases"
+    where: CaseFilter = field(default_factory=CaseFilter)
+
+
+def export(
+    session: Session,
+    settings: Settings,
+    asked: Asked,
+    out: Path,
+    *,
+    who: str,
+    crs: str = WGS84,
+    encoding: str = "utf-8",
+    progress: Progress = silent,
+) -> Written:
+    """Write a layer to `out` and record who took how many rows, in the caller's transaction.
+
+    Raises RefusedArgument (layer, ending, CRS, encoding, category), NotFound (plan, level), Unavailable (disk full).
+    """
+    ending = ending_of(out)
+    written = write(choose(session, settings, asked), out, crs=crs, encoding=encoding, progress=progress)
+    what = {"layer": asked.layer, "rows": written.rows, "k": None, "format": ending, "crs": written.crs}
+    session.add(Audit(who=who, act="export", what=what))
+    return written
+
+
+def choose(session: Session, settings: Settings, asked: Asked) -> Layer:
+    """The layer that is asked for, as a stream of rows in WGS 84."""
+    zone = session.scalar(text("SELECT timezone FROM city")) or "Asia/Shanghai"
+    today = dt.datetime.now(ZoneInfo(zone)).date()
+    if asked.layer == "boundaries":
+        return layers.boundaries(session, asked.level, today)
+    if asked.layer == "units":
+        return layers.units(session, today)
+    if asked.layer == "grids":
+        return layers.grids(session, resolve_plan(session, asked.plan, today).id)
+    if asked.layer == "facilities":
+        return layers.facilities(session, asked.kind)
+    if asked.layer == "cases":
+        return cases(session, asked.where, zone)
+    if asked.layer in ("heatmap", "hexagons"):
+        by = asked.by or ("hexagon:9" if asked.layer == "hexagons" else "grid")
+        store = ColumnStore(settings, watch=False)
+        store.refresh()
+        found = counts.heat(
+            lambda: nullcontext(session),
+            store,
+            by=by,
+            plan=asked.plan,
+            measure=asked.measure,
+            where=asked.where,
+        )
+        return heat(session, found, asked.layer)
+    raise RefusedArgument(
+        f"没有图层“{asked.layer[:40]}”。",
+        f"There is no layer “{asked.layer[:40]}”.",
+        code="layer-unknown",
+        field="layer",
+        do_zh=f"可用：{'、'.join(LAYERS)}",
+        do_en=f"Use one of: {', '.join(LAYERS)}",
+    )
 
 
 def cases(session: Session, where: CaseFilter, timezone: str) -> Layer:

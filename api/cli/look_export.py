@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import text
-from sqlalchemy.orm import Session
 
-from api import layers as edge_layers
 from api.cli import edge, output
 from api.cli.groups import top
-from geo.analysis import counts
-from geo.cases import CaseFilter
-from geo.columns import ColumnStore
-from geo.db.tables import Audit
-from geo.errors import RefusedArgument
-from geo.exports import layers
-from geo.exports.job import Written
-from geo.exports.layers import Layer
-from geo.exports.writers import ending_of, write
-from geo.progress import Progress
-from geo.zones import resolve_plan
 
-LAYERS = ("boundaries", "units", "grids", "cases", "facilities", "heatmap", "hexagons")
-Day = Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+if TYPE_CHECKING:
+    from geo.exports.job import Written
+
+LAYERS = "boundaries | units | grids | cases | facilities | heatmap | hexagons"
 
 
 @top.command("export")
 def export(
-    layer: Annotated[str, typer.Argument(metavar="LAYER", help=" | ".join(LAYERS))],
+    layer: Annotated[str, typer.Argument(metavar="LAYER", help=LAYERS)],
     out: Annotated[
         Path, typer.Option("-o", "--output", help="文件，后缀决定格式 / the file; its ending is the format")
     ],
@@ -60,90 +46,28 @@ def export(
 
     自由文本和个人信息从不导出 / free text and personal data never leave.
     """
-    ending_of(out)
+    from api.layers import Asked
+    from api.layers import export as write_layer
+    from geo.cases import CaseFilter
+
     where = CaseFilter(
         from_date=from_.date() if from_ else None,
         to_date=to.date() if to else None,
         categories=tuple(category or ()),
     )
+    asked = Asked(layer, plan, level, kind, by, measure, where)
     with edge.work() as session, output.progress() as progress:
-        written = _export(session, layer, out, crs, encoding, plan, level, kind, by, measure, where, progress)
-    _print(written, as_json)
-
-
-def _export(
-    session: Session,
-    name: str,
-    out: Path,
-    crs: str,
-    encoding: str,
-    plan: str,
-    level: str | None,
-    kind: str | None,
-    by: str | None,
-    measure: str,
-    where: CaseFilter,
-    progress: Progress,
-) -> Written:
-    chosen = _layer(session, name, plan, level, kind, by, measure, where)
-    written = write(chosen, out, crs=crs, encoding=encoding, progress=progress)
-    session.add(
-        Audit(
+        written = write_layer(
+            session,
+            edge.settings(),
+            asked,
+            out,
             who="operator",
-            act="export",
-            what={
-                "layer": name,
-                "rows": written.rows,
-                "k": None,
-                "format": ending_of(out),
-                "crs": written.crs,
-            },
+            crs=crs,
+            encoding=encoding,
+            progress=progress,
         )
-    )
-    return written
-
-
-def _layer(
-    session: Session,
-    name: str,
-    plan: str,
-    level: str | None,
-    kind: str | None,
-    by: str | None,
-    measure: str,
-    where: CaseFilter,
-) -> Layer:
-    zone = session.scalar(text("SELECT timezone FROM city")) or "Asia/Shanghai"
-    today = dt.datetime.now(ZoneInfo(zone)).date()
-    if name == "boundaries":
-        return layers.boundaries(session, level, today)
-    if name == "units":
-        return layers.units(session, today)
-    if name == "grids":
-        return layers.grids(session, resolve_plan(session, plan, today).id)
-    if name == "facilities":
-        return layers.facilities(session, kind)
-    if name == "cases":
-        return edge_layers.cases(session, where, zone)
-    if name in ("heatmap", "hexagons"):
-        default = "hexagon:9" if name == "hexagons" else "grid"
-        return _heat(session, name, by or default, plan, measure, where)
-    known = "、".join(LAYERS)
-    raise RefusedArgument(
-        f"没有图层“{name}”。",
-        f"There is no layer “{name}”.",
-        code="layer-unknown",
-        field="layer",
-        do_zh=f"可用：{known}",
-        do_en=f"Use one of: {', '.join(LAYERS)}",
-    )
-
-
-def _heat(session: Session, name: str, by: str, plan: str, measure: str, where: CaseFilter) -> Layer:
-    store = ColumnStore(edge.settings(), watch=False)
-    store.refresh()
-    found = counts.heat(lambda: nullcontext(session), store, by=by, plan=plan, measure=measure, where=where)
-    return edge_layers.heat(session, found, name)
+    _print(written, as_json)
 
 
 def _print(written: Written, as_json: bool) -> None:

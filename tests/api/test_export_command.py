@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import pyogrio
 import pytest
 from sqlalchemy import text
 
+from api.cli import main
 from geo.attribution import place_again
 from geo.db import session as sessions
 from geo.settings import Settings
@@ -43,30 +41,35 @@ def town(module_settings: Settings) -> Iterator[Settings]:
     yield module_settings
 
 
-def run(settings: Settings, *words: str, code: int = 0) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "api", "export", *words, "--json", "--lang", "en"],
-        env={**os.environ, **settings.to_environment()},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return json.loads(done.stdout) if code == 0 else done.stderr
+@pytest.fixture
+def run(
+    town: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Any]:
+    """Runs the command in this process, as `wangge` would: its JSON, or what it said on refusal."""
+    for name, value in {**town.to_environment(), "WANGGE_LANG": "en"}.items():
+        monkeypatch.setenv(name, value)
+
+    def command(*words: str, code: int = 0) -> Any:
+        ended = main(["export", *words, "--json"])
+        said = capsys.readouterr()
+        assert ended == code, said.err
+        assert "Traceback" not in said.err
+        return json.loads(said.out) if code == 0 else said.err
+
+    return command
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_every_layer_can_be_exported(town: Settings, tmp_path: Path, layer: str) -> None:
-    written = run(town, layer, "-o", str(tmp_path / "x.gpkg"), "--crs", "EPSG:4490")
+def test_every_layer_can_be_exported(run: Callable[..., Any], tmp_path: Path, layer: str) -> None:
+    written = run(layer, "-o", str(tmp_path / "x.gpkg"), "--crs", "EPSG:4490")
     frame = pyogrio.read_dataframe(tmp_path / "x.gpkg")
     assert len(frame) == written["rows"]
     assert frame.crs.to_epsg() == 4490
     assert (tmp_path / "x.qml").exists()
 
 
-def test_heat_map_values_add_up(town: Settings, tmp_path: Path) -> None:
-    run(town, "heatmap", "-o", str(tmp_path / "h.csv"))
+def test_heat_map_values_add_up(run: Callable[..., Any], town: Settings, tmp_path: Path) -> None:
+    run("heatmap", "-o", str(tmp_path / "h.csv"))
     frame = pd.read_csv(tmp_path / "h.csv")
     with sessions.session(town) as session:
         placed = session.scalar(text("SELECT count(*) FROM cases WHERE unit_id IS NOT NULL"))
@@ -74,8 +77,8 @@ def test_heat_map_values_add_up(town: Settings, tmp_path: Path) -> None:
     assert set(frame["code"]) == {"G1", "G2"}
 
 
-def test_an_export_is_audited(town: Settings, tmp_path: Path) -> None:
-    run(town, "cases", "-o", str(tmp_path / "c.csv"))
+def test_an_export_is_audited(run: Callable[..., Any], town: Settings, tmp_path: Path) -> None:
+    run("cases", "-o", str(tmp_path / "c.csv"))
     with sessions.session(town) as session:
         row = session.execute(
             text("SELECT who, what FROM audit WHERE act = 'export' ORDER BY id DESC LIMIT 1")
@@ -83,10 +86,10 @@ def test_an_export_is_audited(town: Settings, tmp_path: Path) -> None:
     assert row.who == "operator" and row.what["layer"] == "cases" and row.what["rows"] == 200
 
 
-def test_what_is_refused_says_what_to_do(town: Settings, tmp_path: Path) -> None:
-    assert "boundaries" in run(town, "roads", "-o", str(tmp_path / "x.gpkg"), code=2)
-    assert ".gpkg" in run(town, "grids", "-o", str(tmp_path / "x.docx"), code=2)
-    assert "EPSG" in run(town, "grids", "-o", str(tmp_path / "x.gpkg"), "--crs", "moon", code=2)
-    run(town, "grids", "-o", str(tmp_path / "x.gpkg"), "--plan", "no such plan", code=2)
-    run(town, "cases", "-o", str(tmp_path / "x.csv"), "--category", "no-such", code=2)
+def test_what_is_refused_says_what_to_do(run: Callable[..., Any], tmp_path: Path) -> None:
+    assert "boundaries" in run("roads", "-o", str(tmp_path / "x.gpkg"), code=2)
+    assert ".gpkg" in run("grids", "-o", str(tmp_path / "x.docx"), code=2)
+    assert "EPSG" in run("grids", "-o", str(tmp_path / "x.gpkg"), "--crs", "moon", code=2)
+    run("grids", "-o", str(tmp_path / "x.gpkg"), "--plan", "no such plan", code=2)
+    run("cases", "-o", str(tmp_path / "x.csv"), "--category", "no-such", code=2)
     assert not list(tmp_path.iterdir())
