@@ -58,7 +58,7 @@ class Settings:
     home: Path
     database_url: str | None = None
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: int = 8000  # 0 takes any free one
     workers: int = 1
     allowed_hosts: tuple[str, ...] = ("*",)
     trusted_proxies: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Settings:
             home=Path(os.path.abspath(chosen.expanduser())),  # noqa: PTH100  resolve() would follow links
             database_url=env.get("WANGGE_DATABASE_URL") or None,
             host=env.get("WANGGE_HOST") or "127.0.0.1",
-            port=_whole(env, "WANGGE_PORT", 8000, 1, 65535),
+            port=_whole(env, "WANGGE_PORT", 8000, 0, 65535),
             workers=_whole(env, "WANGGE_WORKERS", min(4, os.cpu_count() or 1), 1, 64),
             allowed_hosts=_words(env.get("WANGGE_ALLOWED_HOSTS")) or ("*",),
             trusted_proxies=_words(env.get("WANGGE_TRUSTED_PROXIES")),

@@ -82,7 +82,6 @@ def _public(url: str, total: int) -> Compared:
     heat = _json(f"{url}/api/heatmap/grids?plan=current", None)
     shown = sum(int(value) for value in heat["values"] if value is not None)
     parts = shown + int(heat["suppressed_total"]) + int(heat["unplaced"]) + int(heat["outside"])
-    parts += int(heat.get("unassigned") or 0)
     small = [value for value in heat["values"] if value is not None and 0 < value < 5]
     said = f"{shown} shown + {heat['suppressed_total']} hidden … = {parts} of {heat['total']}"
     return Compared("public grids", parts == heat["total"] == total and not small, said)
@@ -109,7 +108,7 @@ def _boundaries(
 
 def _sums(name: str, heat: dict[str, Any], total: int, unplaced: int) -> Compared:
     inside = sum(int(value or 0) for value in heat["values"])
-    parts = inside + int(heat["unplaced"]) + int(heat["outside"]) + int(heat.get("unassigned") or 0)
+    parts = inside + int(heat["unplaced"]) + int(heat["outside"])
     said = f"{inside} + {heat['unplaced']} unplaced + {heat['outside']} outside = {parts}; SQL {total}, {unplaced}"
     return Compared(name, parts == heat["total"] == total and heat["unplaced"] == unplaced, said)
 

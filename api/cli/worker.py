@@ -21,8 +21,7 @@ def serve(settings: Settings, fd: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=5,
         timeout_keep_alive=30,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        proxy_headers=False,  # the application reads them itself, from the proxies it trusts
     )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=fd)])
 

@@ -43,7 +43,7 @@ def test_settings_survive_the_way_to_a_child() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("WANGGE_PORT", "0"), ("WANGGE_PORT", "x"), ("WANGGE_WORKERS", "-1"), ("WANGGE_PORT", "70000")],
+    [("WANGGE_PORT", "1.5"), ("WANGGE_PORT", "x"), ("WANGGE_WORKERS", "-1"), ("WANGGE_PORT", "70000")],
 )
 def test_a_wrong_variable_is_named(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
