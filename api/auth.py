@@ -173,13 +173,17 @@ def issue_token(
     return secret, token
 
 
-def revoke_token(session: Session, token_id: int, by: str = "operator") -> None:
-    """Ends a token and every session made from it."""
-    now = dt.datetime.now(dt.UTC)
+def revoke_token(session: Session, token_id: int, *, user: str, by: str = "operator") -> None:
+    """Ends a user's token and every session made from it."""
+    owner = _user(session, user)
     done = session.execute(
         update(Token)
-        .where((Token.id == token_id) | (Token.parent_id == token_id), Token.revoked_at.is_(None))
-        .values(revoked_at=now)
+        .where(
+            Token.user_id == owner.id,
+            (Token.id == token_id) | (Token.parent_id == token_id),
+            Token.revoked_at.is_(None),
+        )
+        .values(revoked_at=dt.datetime.now(dt.UTC))
         .returning(Token.id)
     ).all()
     if not done:

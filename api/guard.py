@@ -24,7 +24,6 @@ from api.logs import log, log_failure
 from api.metrics import Metrics
 from geo.errors import Forbidden, NotFound, RefusedArgument, Unauthenticated
 
-URL_BYTES = 16 * 1024
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 TIANDITU = "https://*.tianditu.gov.cn"
@@ -70,7 +69,7 @@ class Guard:
             _check_origin(scope, who)
         scope["wangge.principal"], scope["wangge.params"] = who, found.params
         if scope["method"] == "HEAD":
-            scope["method"], visit.head = "GET", True
+            scope, visit.head = {**scope, "method": "GET"}, True
         await self.plain.get(rule.path, self.app)(scope, receive, visit.send)
 
     async def _who(self, scope: Scope, rule: policy.Rule) -> auth.Principal:
@@ -163,12 +162,12 @@ def _find_rule(scope: Scope) -> tuple[policy.Rule, policy.Found]:
 
 def _check_size(scope: Scope) -> None:
     query: bytes = scope["query_string"]
-    if len(scope.get("raw_path") or b"") + len(query) > URL_BYTES:
+    if len(scope.get("raw_path") or b"") + len(query) > problems.URL_BYTES:
         raise problems.RequestProblem(
             414,
             "request-too-large",
-            f"网址不得超过 {URL_BYTES} 字节。",
-            f"An address may have {URL_BYTES} bytes.",
+            f"网址不得超过 {problems.URL_BYTES} 字节。",
+            f"An address may have {problems.URL_BYTES} bytes.",
         )
     field = problems.first_nul(query) if b"%00" in query or b"\0" in query else None
     if field is not None:

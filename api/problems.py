@@ -24,6 +24,7 @@ from geo.errors import Lang, NotFound, Refused, RefusedArgument, Unavailable, Wa
 
 MEDIA_TYPE = "application/problem+json"
 VALUE_CHARACTERS = 80
+URL_BYTES = 16 * 1024
 
 TITLES: Mapping[int, tuple[str, str]] = {
     400: ("请求有误", "The request cannot be accepted"),
@@ -187,7 +188,9 @@ class _Known(dict[str, Any]):
 
 
 def _field(loc: Sequence[Any]) -> str:
-    names = [str(part) for part in loc if part not in ("query", "path", "body", "header")]
+    names = [
+        part for part in loc if isinstance(part, str) and part not in ("query", "path", "body", "header")
+    ]
     return names[0] if names else "body"
 
 
@@ -212,6 +215,8 @@ def _server_fault(problem: WanggeError, lang: Lang) -> str:
 
 def _from_http(error: HTTPException) -> WanggeError:
     status = error.status_code
+    if isinstance(error.__cause__, WanggeError):  # raised while the body was read
+        return error.__cause__
     if status == 404:
         return NotFound("这里没有内容。", "There is nothing here.")
     if status == 405:

@@ -86,6 +86,8 @@ def box(value: Any) -> Any:
     """
     if value is None or isinstance(value, tuple):
         return value
+    if isinstance(value, list):  # FastAPI hands over every occurrence
+        value = value[-1] if value else ""
     words = str(value).split(",")
     if len(words) not in (4, 6):
         raise refuse("应有 4 或 6 个数字。", "must be 4 or 6 numbers (west,south,east,north).")

@@ -13,9 +13,11 @@ from geo.settings import Settings
 def serve(settings: Settings, fd: int) -> None:
     """Answers requests on an inherited listening socket until it is told to stop."""
     from api.app import create_app
+    from api.protocol import Protocol
 
     config = uvicorn.Config(
         create_app(settings),
+        http=Protocol,
         log_level="warning",
         access_log=False,
         server_header=False,

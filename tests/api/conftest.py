@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from api import auth
 from api.app import create_app
+from api.protocol import Protocol
 from geo.db import session as sessions
 from geo.db.versions import bump
 from geo.settings import Settings
@@ -268,18 +269,20 @@ class Served:
     settings: Settings
     app: Any
     token: str
+    client: httpx.Client
 
     @property
     def admin(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
 
     def get(self, path: str, **more: Any) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=30, **more)
+        return self.client.get(path, **more)
 
     def staff(self, path: str, **more: Any) -> httpx.Response:
-        return httpx.get(
-            self.url + path, timeout=30, headers={**self.admin, **more.pop("headers", {})}, **more
-        )
+        return self.client.get(path, headers={**self.admin, **more.pop("headers", {})}, **more)
+
+    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return self.client.request(method, path, **more)
 
 
 @contextlib.contextmanager
@@ -290,7 +293,13 @@ def serving(settings: Settings) -> Iterator[tuple[str, Any]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, proxy_headers=False
+        app,
+        host="127.0.0.1",
+        port=port,
+        http=Protocol,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -317,5 +326,8 @@ def town(module_settings: Settings) -> Iterator[Served]:
     with sessions.session(module_settings, "owner") as session:
         found_town(session)
     token = admin_token(module_settings)
-    with serving(module_settings) as (url, app):
-        yield Served(url, module_settings, app, token)
+    with (
+        serving(module_settings) as (url, app),
+        httpx.Client(base_url=url, timeout=30, verify=False) as client,
+    ):
+        yield Served(url, module_settings, app, token, client)

@@ -1,0 +1,118 @@
+"""Who may ask what: every route of the live interface × every principal; nothing outside the table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+
+import api.app
+from api import policy
+from api.app import RouteWithoutPolicy, create_app
+from geo.settings import Settings
+
+FILL = {"layer": "grids", "plan": "首版", "z": "12", "x": "3371", "y": "1551", "id": "1"}
+
+
+def operations(town: Any) -> list[tuple[str, str]]:
+    """(method, path) of everything in the live OpenAPI."""
+    paths = town.get("/api/openapi.json").json()["paths"]
+    return [
+        (m.upper(), p)
+        for p, found in paths.items()
+        for m in found
+        if m in ("get", "post", "put", "patch", "delete")
+    ]
+
+
+def filled(path: str) -> str:
+    for name, value in FILL.items():
+        path = path.replace("{" + name + "}", value)
+    return path
+
+
+def test_openapi_and_table_are_the_same_set(town: Any) -> None:
+    files = {("GET", "/"), ("GET", "/{file:path}"), ("GET", "/basemap.pmtiles")}
+    assert set(operations(town)) == {(r.method, r.path) for r in policy.TABLE} - files
+
+
+def test_matrix(town: Any) -> None:
+    asked = wrong = 0
+    for method, path in operations(town):
+        rule = policy.match(filled(path)).rules[method]  # type: ignore[union-attr]
+        assert rule.path == path
+        for who, headers in (
+            ("anonymous", {}),
+            ("admin", town.admin),
+            ("bad token", {"Authorization": "Bearer wg_wrong"}),
+            ("no bearer", {"Authorization": "Basic YTpi"}),
+        ):
+            query = "?level=community" if path.endswith("boundaries") else ""
+            answer = town.ask(method, filled(path) + query, headers=headers)
+            asked += 1
+            if who in rule.who:
+                wrong += answer.status_code in (401, 403) and path != "/api/session"
+            elif who in ("anonymous", "admin"):
+                wrong += answer.status_code != 401
+                assert answer.headers["www-authenticate"].startswith("Bearer")
+            elif rule.identity:
+                wrong += answer.status_code != 401
+            assert answer.status_code < 500, (who, method, path, answer.text)
+    assert asked >= 100
+    assert wrong == 0
+
+
+def test_a_barred_and_a_missing_case_look_the_same(town: Any) -> None:
+    barred, missing = town.get("/api/cases/1"), town.get("/api/cases/999999999")
+    assert barred.status_code == missing.status_code == 401
+    assert {**barred.json(), "instance": ""} == {**missing.json(), "instance": ""}
+
+
+def test_a_route_without_a_row_stops_the_application(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = APIRouter()
+
+    @family.get("/api/secret")
+    def secret() -> str:
+        return "x"
+
+    monkeypatch.setattr(api.app, "FAMILIES", (*api.app.FAMILIES, family))
+    with pytest.raises(RouteWithoutPolicy, match="GET /api/secret"):
+        create_app(settings)
+
+
+def test_a_plain_route_without_a_row_stops_the_application(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routes = api.app.plain_routes
+    monkeypatch.setattr(api.app, "plain_routes", lambda service: {**routes(service), "/tiles/secret": None})
+    with pytest.raises(RouteWithoutPolicy, match="GET /tiles/secret"):
+        create_app(settings)
+
+
+def test_a_row_without_a_route_stops_the_application(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = policy.Rule("GET", "/api/gone", policy.STAFF, (policy.JSON,), "无", "none")
+    monkeypatch.setattr(policy, "TABLE", (*policy.TABLE, row))
+    with pytest.raises(RouteWithoutPolicy, match="GET /api/gone"):
+        create_app(settings)
+
+
+def test_every_row_can_be_reached() -> None:
+    for rule in policy.TABLE:
+        path = filled(rule.path).replace("{file:path}", "favicon.ico")
+        assert policy.match(path).rules[rule.method] == rule  # type: ignore[union-attr]
+
+
+def test_the_public_never_sees_staff_rows() -> None:
+    staff = {rule.path for rule in policy.TABLE if rule.who == policy.STAFF}
+    assert {"/api/cases", "/api/cases/{id}", "/tiles/cases/{z}/{x}/{y}.mvt", "/api/runs"} <= staff
+
+
+def test_markdown_has_a_line_per_row() -> None:
+    lines = policy.markdown().splitlines()
+    assert len(lines) == len(policy.TABLE) + 2
+    assert "| GET | `/api/cases` | — | ✓ |" in policy.markdown()
