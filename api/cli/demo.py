@@ -40,7 +40,7 @@ def demo(
     """样例城市：数据库、数据、方案、服务 / The sample city, up and running; Ctrl-C stops it all."""
     chosen = 0 if check and port is None else port
     settings = edge.settings().with_(host=host, port=chosen, workers=workers)
-    with Supervisor(settings) as running:
+    with Supervisor(settings, log=settings.home / "service.log") as running:
         try:
             fill(settings)
         except Unavailable:
@@ -87,10 +87,11 @@ def sign_in_token(settings: Settings) -> str:
         user = opened.scalar(select(AppUser).where(AppUser.name == USER))
         if user is None:
             user = auth.add_user(opened, USER)
-        for old in opened.scalars(
-            select(Token.id).where(Token.user_id == user.id, Token.revoked_at.is_(None))
-        ):
-            auth.revoke_token(opened, old)
+        mine = select(Token.id).where(
+            Token.user_id == user.id, Token.revoked_at.is_(None), Token.parent_id.is_(None)
+        )
+        for old in opened.scalars(mine).all():
+            auth.revoke_token(opened, old, user=USER)
         return auth.issue_token(opened, USER, days=TOKEN_DAYS, label="demo")[0]
 
 

@@ -51,6 +51,7 @@ def compare(settings: Settings, url: str, token: str) -> Iterator[Compared]:
         total = _number(connection, "SELECT count(*) FROM cases")
         unplaced = _number(connection, "SELECT count(*) FROM cases WHERE geom IS NULL")
         plan = _current_plan(connection)
+        yield Compared("data", total > 0 and plan is not None, f"{total} cases, plan {plan or '—'}")
         if plan is not None:
             yield from _grids(url, token, connection, plan, total, unplaced)
             yield _public(url, total)

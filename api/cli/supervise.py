@@ -22,12 +22,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO
 
 from api.cli import edge, output
 from geo.db import cluster, migrations
 from geo.db import session as sessions
+from geo.db.postgres import tail
 from geo.errors import Conflict, RefusedArgument, Unavailable, WanggeError
 from geo.settings import Settings
 
@@ -62,10 +64,14 @@ class Child:
 
 @dataclass
 class Supervisor:
-    """The service of one data folder; `database` says whether it keeps the private cluster too."""
+    """The service of one data folder; `database` says whether it keeps the private cluster too.
+
+    What the workers say goes to `log`, or to standard error.
+    """
 
     settings: Settings
     database: bool = True
+    log: Path | None = None
     socket: socket.socket = field(init=False)
     children: list[Child] = field(default_factory=list)
     postmaster: subprocess.Popen[bytes] | None = None
@@ -147,14 +153,17 @@ class Supervisor:
                 self._spawn(child)
 
     def _spawn(self, child: Child) -> None:
-        child.process = subprocess.Popen(
-            child.command,
-            env={**os.environ, **self.settings.to_environment()},
-            stdin=subprocess.DEVNULL,
-            pass_fds=[self.socket.fileno()],
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops things in order
-            preexec_fn=die_with_parent(signal.SIGKILL),
-        )
+        with self.log.open("ab") if self.log else contextlib.nullcontext() as log:
+            child.process = subprocess.Popen(
+                child.command,
+                env={**os.environ, **self.settings.to_environment()},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[self.socket.fileno()],
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops things in order
+                preexec_fn=die_with_parent(signal.SIGKILL),
+            )
         child.started_at_s = time.monotonic()
 
     def _bury(self, child: Child) -> None:
@@ -175,8 +184,9 @@ class Supervisor:
                 return
             self._tend()
             if time.monotonic() > deadline or all(child.deaths >= 3 for child in self.children):
+                said = f"\n{tail(self.log)}" if self.log else ""
                 raise NotStarted(
-                    "服务未能启动，原因见上。", "The service did not start; the reason stands above."
+                    f"服务未能启动，原因见日志。{said}", f"The service did not start; its log says why.{said}"
                 )
             time.sleep(POLL_S / 2)
 
