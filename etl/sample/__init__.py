@@ -10,7 +10,7 @@ Story, one room after the other: `spec` → `lines` → `areas` → `land` → `
 → `happenings` → `dirt` → `case_files`, `ground_files` → `writing`.
 """
 
-from etl.sample.spec import SampleSpec
+from etl.sample.spec import TIMEZONE, SampleSpec
 from etl.sample.writing import MANIFEST, Written, write
 
-__all__ = ["MANIFEST", "SampleSpec", "Written", "write"]
+__all__ = ["MANIFEST", "TIMEZONE", "SampleSpec", "Written", "write"]

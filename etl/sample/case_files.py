@@ -27,6 +27,7 @@ from geo import crs
 from geo.progress import Progress, silent
 
 SLICE_ROWS = 20_000  # dirty rows are strewn between slices of this many good ones
+LATER_FILE = 50_000_000  # dirty rows of the second patrol file are numbered from here: none shares a number
 TIMES = ("opened", "dispatched", "due", "closed")
 SURNAMES = tuple("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗")
 URGENCY = ("一级", "二级", "三级", "四级")
@@ -271,7 +272,8 @@ def _write_csv(
     told: Any,
 ) -> None:
     """Slices of good rows with the dirty ones between them."""
-    done = place = made = 0
+    done = place = 0
+    made = LATER_FILE if encoding == "gb18030" else 0
     with path.open("wb") as out:
         out.write((",".join(columns.values()) + "\r\n").encode(encoding))
         for table in tables:
