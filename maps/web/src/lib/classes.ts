@@ -43,8 +43,9 @@ export function legendRows(
     const next = limits[i + 1];
     const members = values.filter((_, k) => classes[k] === i);
     const last = next === undefined ? undefined : whole ? next - 1 : next;
+    const highest = members.reduce<number>((most, v) => Math.max(most, v ?? most), low);
     const alone = low === 0 && members.every((v) => v === 0);
-    const label = alone ? say(0) : last === undefined ? (limits.length > 1 ? `≥ ${say(low)}` : say(low)) : last > low ? `${say(low)} – ${say(last)}` : say(low);
+    const label = alone ? say(0) : last === undefined ? (limits.length > 1 && highest !== low ? `≥ ${say(low)}` : say(low)) : last > low ? `${say(low)} – ${say(last)}` : say(low);
     return { label, low: say(low), zones: members.length };
   });
 }

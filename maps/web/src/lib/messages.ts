@@ -5,6 +5,7 @@ export const MESSAGES = {
   brand: ["网格 Wangge", "Wangge 网格"],
   skip: ["跳到列表", "Skip to the list"],
   synthetic: ["演示数据（合成）", "Synthetic demo data"],
+  syntheticShort: ["合成演示", "Synthetic"],
   syntheticWhy: ["这座城市由程序生成，不是真实数据。", "This city is generated; it is not real data."],
   language: ["English", "中文"],
   print: ["打印", "Print"],

@@ -7,7 +7,7 @@ import { say, sayWord } from "./i18n.ts";
 import type { Key } from "./messages.ts";
 import { bucketFor, dayOf, type Period, type Preset, presetPeriod } from "./period.ts";
 import type { Bucket, City, Heat, Lang, Series, Zones } from "./types.ts";
-import { readView, resolutionFor, START, type View, writeView } from "./view.ts";
+import { isHexagon, readView, resolutionFor, START, type View, writeView } from "./view.ts";
 
 export interface Row {
   code: string;
@@ -63,7 +63,10 @@ class Store {
     const chosen = plans.find((p) => String(p.id) === this.view.plan);
     return chosen ?? plans.find((p) => p.id === this.city?.current_plan) ?? plans[0] ?? null;
   });
-  resolution = $derived(this.view.resolution ?? resolutionFor(this.zoom));
+  /** The size of hexagons; by zoom, but never away from under a hexagon that is being looked at. */
+  resolution = $derived(
+    this.view.resolution ?? (isHexagon(this.view.zone) ? Number.parseInt(this.view.zone[1] as string, 16) : resolutionFor(this.zoom)),
+  );
   filters = $derived({ category: this.view.category, origin: this.view.origin, status: this.view.status });
 
   heatUrl(measure: string, period: Period): string {
@@ -149,7 +152,7 @@ class Store {
     const hexagons = this.by === "hexagon";
     await this.during(async () => {
       const heat = await this.answers.get<Heat>(url, this.lang);
-      const zones = hexagons ? (await import("../map/hexagons.ts")).zonesOf(heat.codes, (c) => this.nameOf(c)) : null;
+      const zones = hexagons ? (await import("../map/hexagons.ts")).zonesOf(heat.codes.filter(isHexagon), (c) => this.nameOf(c)) : null;
       if (url !== this.heatAsked) return; // a later question was asked meanwhile
       this.heat = heat;
       if (zones) this.zones = zones;

@@ -88,3 +88,6 @@ export function writeView(view: View, lang: Lang): string {
 export function resolutionFor(zoom: number): number {
   return zoom < 9.5 ? 7 : zoom < 11.3 ? 8 : zoom < 13 ? 9 : zoom < 14.6 ? 10 : 11;
 }
+
+/** An H3 cell of a size that the map offers. */
+export const isHexagon = (code: string | null): code is string => code !== null && /^8[7-9ab][0-9a-f]{13}$/.test(code);

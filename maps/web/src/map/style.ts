@@ -119,7 +119,7 @@ export const LABELS: LayerSpecification = {
     "text-font": [...FACES], "text-size": ["interpolate", ["linear"], ["zoom"], 9, 11, 15, 14],
     "text-max-width": 8, "text-padding": 6, "symbol-sort-key": ["get", "order"],
   },
-  paint: { "text-color": INK, "text-halo-color": "rgba(255,255,255,0.92)", "text-halo-width": 1.6 },
+  paint: { "text-color": INK, "text-halo-color": "rgba(255,255,255,0.95)", "text-halo-width": 1.9 },
 };
 
 export function outlineLayer(level: string, rank: number): LayerSpecification {
