@@ -5,9 +5,11 @@ Never import this from the parent: it hands bytes of strangers to C parsers.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,20 +119,43 @@ def choose_layer(names: list[str], asked: str | None) -> RefusedFile:
 
 def _layers(path: Path | str, driver: str) -> list[str]:
     """Names of layers with geometry; of a GeoPackage only base tables (never a view, which is somebody else's SQL)."""
+    base = _base_tables(path) if driver == "GPKG" and isinstance(path, Path) else None
     names = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
-    if driver != "GPKG" or isinstance(path, str):
-        return names
+    return names if base is None else [name for name in names if name in base]
+
+
+@contextlib.contextmanager
+def _sqlite(path: Path) -> Iterator[sqlite3.Connection]:
+    """A GeoPackage read-only, its own functions and views not trusted."""
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _base_tables(path: Path) -> set[str]:
+    """The feature tables of an undamaged GeoPackage; raises sqlite3.DatabaseError for a damaged one."""
     query = (
         "SELECT c.table_name FROM gpkg_contents c JOIN sqlite_master m ON m.name = c.table_name AND m.type = 'table' "
         "WHERE c.data_type = 'features'"
     )
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
-    try:
-        connection.execute("PRAGMA trusted_schema = OFF")
-        base = {row[0] for row in connection.execute(query)}
-    finally:
-        connection.close()
-    return [name for name in names if name in base]
+    with _sqlite(path) as connection:
+        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("quick_check")
+        return {row[0] for row in connection.execute(query)}
+
+
+def _unread_blobs(path: Path, layer: str, wkb: NDArray[Any]) -> list[int]:
+    """Feature numbers whose geometry is there but came back as nothing: GDAL drops blobs that it cannot parse."""
+    with _sqlite(path) as connection:
+        column = connection.execute(
+            "SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?", [layer]
+        ).fetchone()[0]
+        quoted, table = (name.replace('"', '""') for name in (column, layer))
+        held = connection.execute(f'SELECT "{quoted}" IS NOT NULL FROM "{table}" ORDER BY rowid').fetchall()  # noqa: S608
+    return [i + 1 for i, (there,) in enumerate(held) if there and i < len(wkb) and wkb[i] is None]
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -159,6 +184,10 @@ def _read_other(path: Path, work: Path, driver: str, layer: str | None, limits: 
         raise choose_layer(names, layer)
     opened = _read_ogr(source, driver, chosen, None, limits)
     opened.encoding = encoding
+    wkb = opened.table.column(WKB).to_numpy(zero_copy_only=False)
+    if driver == "GPKG" and any(value is None for value in wkb):
+        damaged = _unread_blobs(safe, chosen, wkb)
+        opened.notices |= {"geometry-damaged": damaged} if damaged else {}
     if driver == "GeoJSON" or (driver == "TopoJSON" and opened.crs is None):
         opened.crs = opened.crs or "EPSG:4326"
     if safe.stem == chosen:
@@ -188,7 +217,11 @@ def _read_shapefile(path: Path, work: Path, asked: str | None, limits: Limits) -
         if ending != ".cpg":
             (work / f"layer{ending}").symlink_to(part.resolve())
     keep_only({"ESRI Shapefile"})
-    opened = _read_ogr(work / "layer.shp", "ESRI Shapefile", "layer", codec, limits)
+    try:
+        opened = _read_ogr(work / "layer.shp", "ESRI Shapefile", "layer", codec, limits)
+    except pyogrio.errors.CRSError:
+        (work / "layer.prj").unlink()
+        opened = _read_ogr(work / "layer.shp", "ESRI Shapefile", "layer", codec, limits)
     opened.layer, opened.encoding = path.stem, codec
     if origin == "detected":
         opened.notices["encoding-detected"] = []
@@ -337,4 +370,5 @@ def _settle_geometry(opened: Opened, limits: Limits) -> None:
 
 def _note(opened: Opened, code: str, where: NDArray[np.bool_]) -> None:
     if where.any():
-        opened.notices[code] = (np.flatnonzero(where) + 1).tolist()
+        opened.notices.setdefault(code, [])
+        opened.notices[code] += (np.flatnonzero(where) + 1).tolist()

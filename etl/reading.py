@@ -174,7 +174,9 @@ def unpack(path: Path, limits: Limits | None = None) -> Path:
     return Path(_run({"job": "unpack", "path": str(path)}, work, limits or Limits())["path"])
 
 
-def read_rows(job: str, path: Path, layer: str | None = None, limits: Limits | None = None) -> tuple[pa.Table, dict[str, Any]]:
+def read_rows(
+    job: str, path: Path, layer: str | None = None, limits: Limits | None = None
+) -> tuple[pa.Table, dict[str, Any]]:
     """A table of text read in the limited child (`sheet`: a workbook, `parquet`: plain Parquet), and the child's facts."""
     with _folder() as work:
         answer = _run({"job": job, "path": str(_existing(path)), "layer": layer}, work, limits or Limits())
@@ -182,9 +184,17 @@ def read_rows(job: str, path: Path, layer: str | None = None, limits: Limits | N
 
 
 def warm() -> bool:
-    """Start the child ahead of need; True when it has no network."""
+    """Have the child ready ahead of need; True when it has no network."""
     with _lock:
         return _template().network_off
+
+
+def prepare() -> None:
+    """Begin to start the child without waiting for it, while there is something else to do."""
+    global _known
+    with _lock:
+        if _known is None or not _known.usable:
+            _known = _begun()
 
 
 # ── The child ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -196,7 +206,13 @@ class _Template:
 
     process: subprocess.Popen[bytes]
     owner: int
-    network_off: bool
+    network_off: bool = False
+    ready: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether it lives and belongs to this process (not to the one we were forked from)."""
+        return self.owner == os.getpid() and self.process.poll() is None
 
     def ask(self, job: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Send one job and wait for how it ended."""
@@ -212,10 +228,17 @@ _known: _Template | None = None
 
 
 def _template() -> _Template:
-    """The child, started when there is none (or the one there was belongs to the process we were forked from)."""
+    """The child, started when there is none, waited for until it is ready."""
     global _known
-    if _known is not None and _known.owner == os.getpid() and _known.process.poll() is None:
-        return _known
+    if _known is None or not _known.usable:
+        _known = _begun()
+    if not _known.ready:
+        _known.network_off = bool(_answer(_known.process, START_S).get("network_off"))
+        _known.ready = True
+    return _known
+
+
+def _begun() -> _Template:
     process = subprocess.Popen(
         [sys.executable, "-m", "etl.child"],
         stdin=subprocess.PIPE,
@@ -225,9 +248,7 @@ def _template() -> _Template:
         env=_environment(),
         start_new_session=True,
     )
-    said = _answer(process, START_S)
-    _known = _Template(process, os.getpid(), bool(said.get("network_off")))
-    return _known
+    return _Template(process, os.getpid())
 
 
 def _environment() -> dict[str, str]:

@@ -11,7 +11,7 @@ import typer
 from api.cli import edge, output
 from api.cli.groups import load
 from api.cli.reports import print_report
-from etl import boundaries
+from etl import boundaries, reading
 from geo.errors import RefusedArgument
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="文件 / the file")]
@@ -55,6 +55,7 @@ def load_boundaries(
 ) -> None:
     """装载边界：行政区或业务图层 / load boundaries: administrative areas or an overlay."""
     valid_from = _date(from_)
+    reading.prepare()
     with output.progress() as progress, edge.work() as session:
         report = boundaries.load(
             session,

@@ -113,11 +113,21 @@ def _details(report: LoadReport, lang: Lang) -> list[tuple[str, str]]:
         value = report.details.get(key)
         if value in (None, 0, 0.0, {}):
             continue
-        out.append((words[0 if lang == "zh" else 1], _shown(value)))
+        shown = _edition(value, lang) if key == "edition" else _shown(value)
+        out.append((words[0 if lang == "zh" else 1], shown))
     return out
 
 
+def _edition(edition: dict[str, Any], lang: Lang) -> str:
+    lower, upper = edition["from"], edition["to"]
+    if lang == "zh":
+        return f"{lower + ' 起' if lower else '一直'}{'，至 ' + upper if upper else ''}"
+    return f"since {lower or 'ever'}{', until ' + upper if upper else ''}"
+
+
 def _shown(value: Any) -> str:
+    if isinstance(value, dict) and all(isinstance(v, float) for v in value.values()):
+        return ", ".join(f"{k} {v:.4f}" for k, v in value.items())
     if isinstance(value, dict):
         return ", ".join(f"{k} {_shown(v)}" for k, v in value.items() if v not in (None, 0, False))
     return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -155,8 +155,6 @@ def _seen_before(session: Session, report: LoadReport) -> bool:
 
 
 def _tell_reading(notices: dict[str, list[int]], report: LoadReport) -> None:
-    if "ring-open" in notices:
-        report.notice("ring-open", "环未闭合，已闭合", "open rings were closed", rows=notices["ring-open"])
     if "encoding-detected" in notices:
         report.notice(
             "encoding-detected",

@@ -82,12 +82,13 @@ def areas(file: VectorFile, layout: Layout, crs: str, report: LoadReport) -> Are
     """Every feature as an area or a reject in the report; repairs are noticed there too."""
     found = _texts(file, layout, report)
     delivered = np.asarray(file.frame.geometry.array, dtype=object)
+    _tell_open_rings(file.notices.get("ring-open", []), found, report)
     bad = _unusable(file, found, delivered)
     found.geoms = _to_wgs84(delivered, bad, crs)
     _check_antimeridian(found, bad)
     _repair(found, bad, report)
     for i in sorted(bad):
-        report.reject(_reject(found, layout, i, bad[i]))
+        report.reject(_reject(found, layout, i, bad[i], _kind(delivered[i])))
     keep = np.ones(len(found), dtype=bool)
     keep[list(bad)] = False
     if not keep.any():
@@ -122,6 +123,17 @@ def _texts(file: VectorFile, layout: Layout, report: LoadReport) -> Areas:
         report.personal_columns[str(column)] = int(frame[column].notna().sum())
     kept = [c for c in others if c not in personal]
     return Areas(file.rows, codes, names, parents, np.empty(n, dtype=object), _attributes(frame[kept]))
+
+
+def _tell_open_rings(rows: list[int], found: Areas, report: LoadReport) -> None:
+    if rows:
+        codes = [found.codes[row - 1] for row in rows[:10]]
+        report.notice(
+            "ring-open",
+            f"环未闭合，已闭合：{'、'.join(codes)}",
+            f"open rings were closed: {', '.join(codes)}",
+            rows=rows,
+        )
 
 
 def _attributes(frame: Any) -> list[dict[str, Any]]:
@@ -220,16 +232,18 @@ def _repair(found: Areas, bad: dict[int, str], report: LoadReport) -> None:
     )
 
 
-def _reject(found: Areas, layout: Layout, i: int, code: str) -> Reject:
+def _reject(found: Areas, layout: Layout, i: int, code: str, kind: str | None) -> Reject:
     why_zh, why_en, do_zh, do_en = REASONS[code]
+    if code == "geometry-type":
+        why_zh, why_en = f"是 {kind}，{why_zh}", f"is a {kind}, not a Polygon or MultiPolygon"
     name = found.codes[i] or found.names[i]
     return Reject(
         row=int(found.rows[i]),
         code=AS_CODE.get(code, code),
-        why_zh=f"{name}{why_zh}",
+        why_zh=f"{name} {why_zh}".strip(),
         why_en=f"{name} {why_en}".strip(),
         column=layout.code if code == "code-missing" else "geometry",
-        value=_kind(found.geoms[i]) if code == "geometry-type" else None,
+        value=kind if code == "geometry-type" else None,
         do_zh=do_zh,
         do_en=do_en,
         original={
