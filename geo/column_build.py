@@ -24,7 +24,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
@@ -219,6 +218,8 @@ def local_days(epoch_s: NDArray[np.int64], timezone: str) -> NDArray[np.int32]:
     >>> local_days(np.array([1_704_038_399, 1_704_038_400]), "Asia/Shanghai").tolist()  # 2024-01-01 begins 16:00 UTC
     [19722, 19723]
     """
+    import pandas as pd  # only who builds waits for this import
+
     days = np.empty(len(epoch_s), dtype=np.int32)
     for start in range(0, len(epoch_s), 1_000_000):
         part = pd.DatetimeIndex(epoch_s[start : start + 1_000_000].astype("datetime64[s]"), tz="UTC")

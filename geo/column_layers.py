@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from h3ronpy.vector import coordinates_to_cells
 from numpy.typing import NDArray
 
@@ -52,6 +51,8 @@ def hexagons(lon: Floats, lat: Floats, resolution: int) -> Layer:
 
     H3 is not exactly nested: the parent of a fine cell is another cell than the direct one for some 6 % of points.
     """
+    import pandas as pd  # only who builds waits for this import
+
     placed = ~np.isnan(lon)
     cells = np.zeros(len(lon), dtype=np.uint64)
 

@@ -6,6 +6,8 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 
+from api.cli import main
 from geo.attribution import place_again
 from geo.db import session as sessions
 from geo.settings import Settings
@@ -21,9 +24,33 @@ from tests.geo import small_city
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "api", "heatmap", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+@dataclass
+class Done:
+    """What one run of the command said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `wangge heatmap …` in this process, on the database of `settings`."""
+    for name, value in settings.to_environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WANGGE_LANG", "en")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def command(*arguments: str) -> Done:
+        capsys.readouterr()
+        code = main(["heatmap", *arguments])
+        said = capsys.readouterr()
+        return Done(code, said.out, said.err)
+
+    return command
 
 
 @pytest.fixture
@@ -42,16 +69,23 @@ def city(settings: Settings) -> Settings:
     return settings
 
 
+def test_the_installed_command_answers(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "api", "heatmap", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["total"] == 0
+
+
 @pytest.mark.parametrize("by", ["grid", "hexagon:9", "ward"])
-def test_an_empty_database_answers_zero(environment: dict[str, str], by: str) -> None:
-    done = run(environment, "--by", by, "--json")
+def test_an_empty_database_answers_zero(run: Run, by: str) -> None:
+    done = run("--by", by, "--json")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert (answer["total"], answer["codes"], answer["values"]) == (0, [], [])
 
 
-def test_files_agree_with_json(city: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    done = run(environment, "--by", "grid", "--json", "-o", str(tmp_path / "a.csv"))
+def test_files_agree_with_json(city: Settings, run: Run, tmp_path: Path) -> None:
+    done = run("--by", "grid", "--json", "-o", str(tmp_path / "a.csv"))
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert sum(answer["values"]) + answer["unplaced"] + answer["outside"] == answer["total"] == 400
@@ -59,18 +93,16 @@ def test_files_agree_with_json(city: Settings, environment: dict[str, str], tmp_
     assert list(rows[0]) == ["code", "name", "value", "n"]
     assert [row["code"] for row in rows] == answer["codes"] == ["g0", "g1", "g2", "g3", "g4"]
     assert [int(row["value"]) for row in rows] == answer["values"]
-    assert run(environment, "-o", str(tmp_path / "a.parquet")).returncode == 0
+    assert run("-o", str(tmp_path / "a.parquet")).returncode == 0
     table = pq.read_table(tmp_path / "a.parquet")
     assert table.column_names == ["code", "name", "value", "n"]
     assert table.column("value").to_pylist() == answer["values"]
 
 
 @pytest.mark.parametrize("by", ["grid", "hexagon:8", "ward"])
-def test_geojson_has_a_polygon_for_every_zone(
-    city: Settings, environment: dict[str, str], tmp_path: Path, by: str
-) -> None:
+def test_geojson_has_a_polygon_for_every_zone(city: Settings, run: Run, tmp_path: Path, by: str) -> None:
     out = tmp_path / "a.geojson"
-    done = run(environment, "--by", by, "-o", str(out), "--measure", "satisfied_share")
+    done = run("--by", by, "-o", str(out), "--measure", "satisfied_share")
     assert done.returncode == 0, done.stderr
     features = json.loads(out.read_text())["features"]
     assert features
@@ -81,8 +113,8 @@ def test_geojson_has_a_polygon_for_every_zone(
         assert shape.is_valid
 
 
-def test_csv_cells_start_no_formula(city: Settings, environment: dict[str, str], tmp_path: Path) -> None:
-    assert run(environment, "--by", "ward", "-o", str(tmp_path / "a.csv")).returncode == 0
+def test_csv_cells_start_no_formula(city: Settings, run: Run, tmp_path: Path) -> None:
+    assert run("--by", "ward", "-o", str(tmp_path / "a.csv")).returncode == 0
     assert (tmp_path / "a.csv").read_text().splitlines()[1].startswith("'=w1,")
 
 
@@ -102,16 +134,16 @@ def test_csv_cells_start_no_formula(city: Settings, environment: dict[str, str],
     ],
 )
 def test_mistakes_are_refused_with_help(
-    city: Settings, environment: dict[str, str], arguments: tuple[str, ...], said: str
+    city: Settings, run: Run, arguments: tuple[str, ...], said: str
 ) -> None:
-    done = run(environment, *arguments)
+    done = run(*arguments)
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_table_names_the_totals(city: Settings, environment: dict[str, str]) -> None:
-    done = run(environment, "--by", "ward")
+def test_the_table_names_the_totals(city: Settings, run: Run) -> None:
+    done = run("--by", "ward")
     assert done.returncode == 0
     assert "400 cases in all" in done.stdout
     assert "in overlapping zones" in done.stdout
