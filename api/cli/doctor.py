@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import socket
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 State = Literal["ok", "warning", "failure"]
 GIB = 2**30
-CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 MARKS = {"ok": "✓", "warning": "!", "failure": "✗"}
 POSTGRESQL_FLOOR = 15
 
@@ -196,8 +194,10 @@ def calendar(settings: Settings) -> Finding:
 
 
 def isolation(settings: Settings) -> Finding:
-    """Whether the child that opens uploaded files can be cut off from the network by the kernel."""
-    if _can_unshare_network():
+    """Whether the child that opens uploaded files is cut off from the network by the kernel."""
+    from etl.reading import warm
+
+    if warm():
         return Finding("isolation 隔离", "ok", "network namespace")
     return Finding(
         "isolation 隔离",
@@ -206,15 +206,6 @@ def isolation(settings: Settings) -> Finding:
         "内核不允许隔离网络；驱动白名单与关闭 curl 仍然有效。",
         "The kernel forbids it; the driver allow list and the switched-off curl still hold.",
     )
-
-
-def _can_unshare_network() -> bool:
-    pid = os.fork()
-    if pid == 0:
-        libc = ctypes.CDLL(None)
-        alone = libc.unshare(CLONE_NEWNET) == 0 or libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0
-        os._exit(0 if alone else 1)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 # -- the database --------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ import typer
 from api.cli import edge, output
 from api.cli.groups import top
 
+KERNELS = ("geo.placement", "geo.analysis.counts", "grids.kernels", "etl.copying")
+
 Host = Annotated[str | None, typer.Option("--host", help="监听地址 / address to listen on")]
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="端口 / port; 0 = any free one")]
 Workers = Annotated[
@@ -32,13 +34,10 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
 @top.command("warm", hidden=True)
 def warm() -> None:
     """编译计算内核 / Compile the numeric kernels now, so that nobody waits later."""
-    for name in ("geo.placement", "geo.columns", "geo.analysis.counts", "grids.partition"):
-        try:
-            module = importlib.import_module(name)
-        except ModuleNotFoundError:
-            continue
-        if hasattr(module, "warm"):
-            module.warm()
+    for name in KERNELS:
+        compile_all = getattr(importlib.import_module(name), "warm", None)
+        if compile_all is not None:
+            compile_all()
 
 
 def run(*, database: bool, host: str | None, port: int | None, workers: int | None) -> None:
