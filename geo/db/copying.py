@@ -5,7 +5,7 @@ with the number of fields, then for each field its length and its big-endian val
 int4, int8; timestamptz is an i8 of microseconds since 2000-01-01 UTC, infinity the largest), f8 (float8), b (boolean).
 
 >>> row_dtype((("id", "i4"), ("x", "f8"))).itemsize
-26
+22
 """
 
 from __future__ import annotations
