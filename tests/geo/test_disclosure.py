@@ -1,0 +1,164 @@
+"""Laws of what the public sees: nothing below k, nothing alone, and everything adds up."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from geo.disclosure import SENSITIVE_K, clip, protect, protect_categories, protect_series
+from geo.heat import MEASURES, CategoryCounts, HeatMap, Series, Zones, words
+
+
+def heat_map(
+    n: list[int], unplaced: int = 0, outside: int = 0, unassigned: int = 0, measure: str = "cases"
+) -> HeatMap:
+    counts = np.array(n, dtype=np.int64)
+    codes = words([f"z{i:03}" for i in range(len(n))])
+    at = np.arange(len(n), dtype=np.float64)
+    zones = Zones("grid", codes, codes, codes, at + 1, at, at, np.column_stack([at] * 4))
+    values = counts.astype(float) if MEASURES[measure].additive else np.where(counts > 0, 0.5, np.nan)
+    return HeatMap(
+        by="grid",
+        plan=None,
+        measure=measure,
+        unit="",
+        codes=codes,
+        names=codes,
+        values=values,
+        n=counts,
+        total=int(counts.sum()) + unplaced + outside,
+        unplaced=unplaced,
+        outside=outside,
+        unassigned=unassigned,
+        asof=dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
+        period=(None, None),
+        version="v",
+        zones=zones,
+    )
+
+
+small = st.integers(0, 14)
+maps = st.builds(
+    heat_map, st.lists(small, max_size=12), small, small, st.just(0), st.sampled_from(sorted(MEASURES))
+)
+
+
+@given(maps, st.integers(2, 10))
+def test_totals_add_up_and_nothing_small_shows(heat: HeatMap, k: int) -> None:
+    seen = protect(heat, k)
+    assert (
+        int(seen.n.sum()) + seen.suppressed_total + seen.unplaced + seen.outside == seen.total == heat.total
+    )
+    if heat.additive:
+        shown = seen.values[~seen.suppressed].sum()
+        assert shown + seen.suppressed_total + seen.unplaced + seen.outside == seen.total
+    visible = seen.n[~seen.suppressed]
+    assert not ((visible > 0) & (visible < k)).any()
+    assert np.isnan(seen.values[seen.suppressed]).all()
+    assert (seen.n[seen.suppressed] == 0).all()
+    for part in (seen.unplaced, seen.outside, seen.unassigned):
+        assert part == 0 or part >= k
+    assert (seen.n[~seen.suppressed] == heat.n[~seen.suppressed]).all()
+
+
+@given(maps, st.integers(2, 10))
+def test_never_exactly_one_hidden_while_another_could_be(heat: HeatMap, k: int) -> None:
+    seen = protect(heat, k)
+    folded = (0 < heat.unplaced < k) + (0 < heat.outside < k)
+    if len(heat.n) > 1:
+        assert seen.suppressed.sum() != 1 or folded == 1
+        assert not (seen.suppressed.sum() == 0 and folded == 1)
+
+
+@given(maps, st.integers(2, 10))
+def test_hides_no_more_than_the_rule_says(heat: HeatMap, k: int) -> None:
+    seen = protect(heat, k)
+    low = (heat.n > 0) & (heat.n < k)
+    assert (seen.suppressed & low).sum() == low.sum()
+    assert (seen.suppressed & ~low).sum() <= 1
+
+
+@given(maps, st.integers(2, 10), st.floats(-1, 12), st.floats(-1, 12))
+def test_a_box_tells_no_more_than_the_whole(heat: HeatMap, k: int, west: float, east: float) -> None:
+    whole = protect(heat, k)
+    part = clip(whole, (west, -90, east, 90))
+    assert int(part.n.sum()) + part.suppressed_total + part.unplaced + part.outside == part.total
+    assert (part.suppressed_total, part.unplaced, part.outside) == (
+        whole.suppressed_total,
+        whole.unplaced,
+        whole.outside,
+    )
+    assert set(part.codes[part.suppressed]) <= set(whole.codes[whole.suppressed])
+    assert len(part.zones) == len(part.codes) == len(part.n) == len(part.values)
+
+
+@pytest.mark.parametrize(
+    ("n", "hidden"),
+    [
+        ([3, 100, 0, 7], [0, 3]),  # the only small one takes the next smallest with it, never a zero
+        ([3, 2, 100], [0, 1]),
+        ([0, 0, 5, 9], []),
+        ([4, 0, 0], [0, 1]),  # nothing else is left but zeros
+        ([4], [0]),
+        ([], []),
+        ([3, 8, 8], [0, 1]),
+    ],
+)
+def test_examples(n: list[int], hidden: list[int]) -> None:
+    assert np.flatnonzero(protect(heat_map(n)).suppressed).tolist() == hidden
+
+
+def test_unplaced_and_outside_are_folded_away() -> None:
+    seen = protect(heat_map([50, 60, 70], unplaced=3, outside=40))
+    assert (seen.unplaced, seen.outside) == (0, 40)
+    assert seen.suppressed.tolist() == [True, False, False]  # or the sum would tell the three unplaced
+    assert seen.suppressed_total == 53
+    both = protect(heat_map([50, 60, 70], unplaced=3, outside=4))
+    assert (both.unplaced, both.outside, both.suppressed_total) == (0, 0, 7)
+    assert not both.suppressed.any()
+
+
+def test_unassigned_is_no_way_around() -> None:
+    seen = protect(heat_map([50, 60], outside=40, unassigned=37))
+    assert (seen.outside, seen.unassigned) == (40, 0)  # 40 - 37 would tell the three outside
+
+
+def counts_of(values: list[int], sensitive: list[bool]) -> CategoryCounts:
+    keys = tuple(str(i) for i in range(len(values)))
+    numbers: NDArray[np.int64] = np.array(values, dtype=np.int64)
+    none = np.zeros(len(values), dtype=bool)
+    return CategoryCounts(keys, keys, keys, np.array(sensitive, dtype=bool), numbers, sum(values), none)
+
+
+def test_sensitive_categories_need_ten() -> None:
+    seen = protect_categories(counts_of([30, 9, 8, 4], [False, False, True, False]))
+    assert seen.suppressed.tolist() == [False, False, True, True]
+    assert seen.suppressed_total == 12
+    assert SENSITIVE_K == 10
+
+
+@given(st.lists(st.tuples(small, st.booleans()), max_size=9))
+def test_categories_add_up(rows: list[tuple[int, bool]]) -> None:
+    counts = counts_of([n for n, _ in rows], [s for _, s in rows])
+    seen = protect_categories(counts)
+    assert int(seen.values.sum()) + seen.suppressed_total == counts.total
+    needed = np.where(counts.sensitive, 10, 5)
+    assert not ((seen.values > 0) & (seen.values < needed)).any()
+
+
+@given(st.lists(small, max_size=20), st.integers(2, 10))
+def test_series_add_up(n: list[int], k: int) -> None:
+    numbers = np.array(n, dtype=np.int64)
+    starts = tuple(dt.date(2024, 1, 1) + dt.timedelta(days=i) for i in range(len(n)))
+    none = np.zeros(len(n), dtype=bool)
+    seen = protect_series(Series("day", starts, numbers.astype(float), numbers, int(numbers.sum()), none), k)
+    assert int(seen.n.sum()) + seen.suppressed_total == seen.total
+    assert not ((seen.n > 0) & (seen.n < k)).any()
+    assert np.isnan(seen.values[seen.suppressed]).all()
+    if len(n) > 1:
+        assert seen.suppressed.sum() != 1
