@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from etl.times import NOT_A_TIME, text_buffers
+from etl.cleaning.strings import text_buffers
+from etl.cleaning.times import NOT_A_TIME
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TAIL = b"\xff\xff"
@@ -54,6 +55,11 @@ def jsons(column: pa.StringArray) -> Column:
     """jsonb from an Arrow string array of JSON."""
     plain = texts(column)
     return Column(plain.data, plain.offsets, plain.null, prefix=1)
+
+
+def blobs(column: pa.BinaryArray) -> Column:
+    """bytea, or geometry from EWKB, of an Arrow binary array."""
+    return texts(column)
 
 
 def points(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> Column:

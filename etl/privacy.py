@@ -8,36 +8,38 @@ plates, e-mail addresses, room numbers and names that are announced as names are
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.sources import normal
+from geo.settings import reference
 
-# Header words (normalised) that mean a person. A header matches when it equals one, or contains one of the parts.
-_EXACT = frozenset(
-    normal(w)
-    for w in (
-        "姓名 电话 手机 手机号 号码 邮箱 身份证 证件号 性别 年龄 出生日期 民族 住址 家庭住址 微信 微信号 qq qq号 车牌 车牌号 户主 "
-        "phone mobile tel telephone cell email e-mail mail sex gender age birthday dob birthdate passport ssn nationality ethnicity race "
-        "wechat plate plate_number license_plate licence_plate fullname full_name first_name last_name firstname surname given_name "
-        "family_name submitter caller reporter complainant citizen_name contact requester requestor user_name username ip ip_address "
-        "device_id account_id media_url photo photos submitted_photo closed_photo video recording 录音 照片 图片 附件"
-    ).split()
-)
-_PARTS = tuple(
-    normal(w)
-    for w in (
-        "姓名 手机 联系电话 电话号 联系方式 联系人 身份证 证件号 护照 来电人 来电号码 主叫 投诉人 举报人 诉求人 反映人 报案人 当事人 业主 户主 住址 联系地址 家庭地址 车牌号 上报人 报告人 填报人 采集员 监督员 巡查员 操作员 报修人 求助人 "
-        "电子邮箱 邮箱 微信号 出生 重点人员 人员名 负责人 承办人 经办人 处理人 受理人 派单员 坐席 话务员 网格员姓名 "
-        "reporter_ complainant_ caller_ contact_name contact_phone contact_email phone_number phone_no mobile_number mobile_phone "
-        "id_card idcard identity_card id_number national_id passport_no email_address first_name last_name full_name person_name "
-        "home_address date_of_birth licence_plate license_plate plate_no social_security"
-    ).split()
-)
+
+@lru_cache(maxsize=1)
+def _personal() -> dict[str, Any]:
+    """`data/personal.toml`, read once."""
+    return tomllib.loads(reference("personal.toml").read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1)
+def _header_words() -> tuple[frozenset[str], tuple[str, ...]]:
+    headers = _personal()["headers"]
+    return frozenset(map(normal, headers["equal"])), tuple(map(normal, headers["part"]))
+
+
+def _surnames() -> str:
+    names = _personal()["names"]
+    return "|".join([*names["double"].split(), "[" + "".join(names["single"].split()) + "]"])
+
+
+_PROVINCE = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 _CONTENT = (
     ("mobile", r"^(?:\+?86[- ]?)?1[3-9][0-9]{9}$"),
     (
@@ -47,29 +49,25 @@ _CONTENT = (
     ("e-mail", r"^[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9.\-]{1,190}\.[A-Za-z]{2,24}$"),
     (
         "plate",
-        r"^[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领][A-Z][·• ]?[A-HJ-NP-Z0-9]{4,5}[A-HJ-NP-Z0-9挂学警港澳]$",
+        rf"^[{_PROVINCE}使领][A-Z][·• ]?[A-HJ-NP-Z0-9]{{4,5}}[A-HJ-NP-Z0-9挂学警港澳]$",
     ),
 )
 SHARE = 0.5  # of the values of an unknown column that look personal make it personal
 
 _DIGIT = r"[0-9０-９]"
 _SEP = r"[\s\-－—–_.·•]{0,3}"
-_PROVINCE = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
-_SURNAME = (
-    "欧阳|司马|上官|诸葛|东方|皇甫|尉迟|公孙|慕容|令狐|司徒|夏侯|端木|"
-    "[王李张刘陈杨黄赵周吴徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付傅方白邹孟熊秦邱江尹薛闫"
-    "阎段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤温康施文牛樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟殷詹申欧耿关兰焦俞左柳甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳欧管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦麦褚娄窦戚岑景党宫费卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝官封谈匡鞠惠荆乐冀郁胥南班储原栗燕楚鄢劳谌奚皮粟冼蔺楼盘满闻位厉伊仝区郜海阚花权强帅屠豆朴盖练廉禹井祖漆巴丰支卿国狄平计索宣晋相初门云容敬来扈晁芮都普阙浦戈伏鹿薄邸雍辜羊阿乌母裘亓修邰赫杭况那宿鲜印逯隆茹诺战慕危玉银亢嵇公哈湛宾戎勾茅利于呼居揭干但尉斯]"
-)
-
+_SURNAME = _surnames()
 _ROOM_UNIT = "(?:室|号房|房间|户)"
 _PHONE_WORD = "电话|座机|固话|致电|拨打|来电|tel|phone|call"
 _ROLE = (
-    "联系人|姓名|来电人|投诉人|举报人|诉求人|反映人|报案人|当事人|业主|户主|房东|住户|市民|居民|群众|本人|我叫|名叫|联络人|租客|车主|店主|老板"
+    "联系人|姓名|来电人|投诉人|举报人|诉求人|反映人|报案人|当事人|业主|户主|房东|住户|市民|居民|群众|本人|我叫|名叫|联络人|"
+    "租客|车主|店主|老板"
 )
 _TITLE = "先生|女士|小姐|同志|阿姨|大爷|师傅|奶奶|爷爷|大妈|大叔"
 _ENGLISH_ROOM = "apt|apartment|unit|room|rm|suite|flat"
 _ENGLISH_NAME = (
-    r"[Mm]y name is|[Nn]ame(?:d)?\s*[:：]|[Cc]ontact\s*[:：]|[Rr]eported by|[Cc]omplainant\s*[:：]|[Cc]aller\s*[:：]|\bM(?:r|rs|s)\."
+    r"[Mm]y name is|[Nn]ame(?:d)?\s*[:：]|[Cc]ontact\s*[:：]|[Rr]eported by|"
+    r"[Cc]omplainant\s*[:：]|[Cc]aller\s*[:：]|\bM(?:r|rs|s)\."
 )
 
 
@@ -85,7 +83,12 @@ class Mask:
 
 
 MASKS: tuple[Mask, ...] = (
-    Mask("e-mail", "[邮箱]", "@", re.compile(r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,5}")),
+    Mask(
+        "e-mail",
+        "[邮箱]",
+        "@",
+        re.compile(r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,5}"),
+    ),
     Mask(
         "id-card",
         "[身份证]",
@@ -117,7 +120,8 @@ MASKS: tuple[Mask, ...] = (
         r"\1[电话]",
         rf"(?i:{_PHONE_WORD}).{{0,12}}[2-9][0-9]{{2}}",
         re.compile(
-            rf"((?:{_PHONE_WORD})(?:号码|是|为|me|at|\s|[:：.])*)[2-9][0-9]{{2,3}}[\-\s]?[0-9]{{4}}(?![0-9])", re.IGNORECASE
+            rf"((?:{_PHONE_WORD})(?:号码|是|为|me|at|\s|[:：.])*)[2-9][0-9]{{2,3}}[\-\s]?[0-9]{{4}}(?![0-9])",
+            re.IGNORECASE,
         ),
     ),
     Mask(
@@ -153,7 +157,8 @@ MASKS: tuple[Mask, ...] = (
         "[room]",
         rf"(?i:{_ENGLISH_ROOM})\.?\s?#?\s?[0-9]|#\s?[0-9]",
         re.compile(
-            rf"\b(?:{_ENGLISH_ROOM})\.?\s?#?\s?[0-9]{{1,5}}[A-Za-z]?\b|(?<=\s)#\s?[0-9]{{1,5}}[A-Za-z]?\b", re.IGNORECASE
+            rf"\b(?:{_ENGLISH_ROOM})\.?\s?#?\s?[0-9]{{1,5}}[A-Za-z]?\b|(?<=\s)#\s?[0-9]{{1,5}}[A-Za-z]?\b",
+            re.IGNORECASE,
         ),
     ),
     Mask(
@@ -176,7 +181,9 @@ MASKS: tuple[Mask, ...] = (
         "name",
         r"\1[name]",
         _ENGLISH_NAME,
-        re.compile(rf"((?:{_ENGLISH_NAME})\s*)[A-Z][a-z'’\-]{{1,20}}(?:\s(?:[A-Z]\.\s?)?[A-Z][a-z'’\-]{{1,20}}){{0,2}}"),
+        re.compile(
+            rf"((?:{_ENGLISH_NAME})\s*)[A-Z][a-z'’\-]{{1,20}}(?:\s(?:[A-Z]\.\s?)?[A-Z][a-z'’\-]{{1,20}}){{0,2}}"
+        ),
     ),
 )
 _ANY_HINT = "|".join(f"(?:{hint})" for hint in dict.fromkeys(mask.hint for mask in MASKS))
@@ -198,7 +205,8 @@ def personal_by_name(header: str) -> bool:
     [True, True, True, True, False, False]
     """
     name = normal(header)
-    return name in _EXACT or any(part in name for part in _PARTS)
+    equal, parts = _header_words()
+    return name in equal or any(part in name for part in parts)
 
 
 def personal_by_content(column: pa.StringArray) -> str | None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from etl.clean import Rules, original
-from etl.table import Table
-
 
 class Repeats:
     """128-bit hashes of identifier and row of everything read so far, with the row numbers (40 bytes a row)."""
@@ -56,15 +53,3 @@ class Repeats:
         same = rows[~first & ~differs[group]]
         conflicts = [rows[s : s + n].tolist() for s, n in zip(starts[differs], sizes[differs], strict=True)]
         return np.sort(same), sorted(conflicts)
-
-
-def originals(table: Table, rules: Rules, wanted: set[int]) -> dict[int, dict[str, str | None]]:
-    """The rows with these numbers as delivered (read again), without personal columns."""
-    found: dict[int, dict[str, str | None]] = {}
-    numbers = np.array(sorted(wanted), np.int64)
-    for batch in table.batches():
-        for at in np.flatnonzero(np.isin(batch.rows, numbers)):
-            found[int(batch.rows[at])] = original(batch.table, int(at), rules.personal)
-        if len(found) == len(wanted):
-            break
-    return found

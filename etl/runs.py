@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, text
@@ -12,6 +15,7 @@ from etl.rejects import LoadReport, Notice, Reject
 from geo.db.tables import LoadRun
 from geo.db.tables import Reject as RejectRow
 from geo.errors import NotFound
+from geo.exports.safety import neutralise
 
 
 def same_again(session: Session, report: LoadReport) -> LoadReport | None:
@@ -31,7 +35,11 @@ def same_again(session: Session, report: LoadReport) -> LoadReport | None:
         return None
     found = of(session, last)
     found.started_at, found.file_name = report.started_at, report.file_name
-    found.added, found.updated, found.unchanged = 0, 0, last.rows_added + last.rows_updated + last.rows_unchanged
+    found.added, found.updated, found.unchanged = (
+        0,
+        0,
+        last.rows_added + last.rows_updated + last.rows_unchanged,
+    )
     found.details = {**found.details, "same_as_run": last.id}
     return found
 
@@ -39,13 +47,28 @@ def same_again(session: Session, report: LoadReport) -> LoadReport | None:
 def of(session: Session, run: LoadRun) -> LoadReport:
     """The report of a stored run, with its rejects."""
     report = LoadReport(
-        run.kind, run.source, run.file_name, run.content_sha256, run.started_at, run.options, run.layout, run.crs, run.encoding
+        run.kind,
+        run.source,
+        run.file_name,
+        run.content_sha256,
+        run.started_at,
+        run.options,
+        run.layout,
+        run.crs,
+        run.encoding,
     )
     report.rows_in, report.added, report.updated = run.rows_in, run.rows_added, run.rows_updated
-    report.unchanged, report.duplicate, report.rejected = run.rows_unchanged, run.rows_duplicate, run.rows_rejected
+    report.unchanged, report.duplicate, report.rejected = (
+        run.rows_unchanged,
+        run.rows_duplicate,
+        run.rows_rejected,
+    )
     report.unplaced, report.run_id = run.rows_unplaced, run.id
     report.rejects_by_code = Counter(run.rejects_by_code)
-    report.notices = {w["code"]: Notice(w["code"], w["zh"], w["en"], w["count"], w["rows"]) for w in run.warnings}
+    report.notices = {
+        f"{at}:{w['code']}": Notice(w["code"], w["zh"], w["en"], w["count"], w["rows"])
+        for at, w in enumerate(run.warnings)
+    }
     report.personal_columns, report.details = dict(run.personal_columns), dict(run.report)
     report.rejects = rejects(session, run.id)
     return report
@@ -53,9 +76,12 @@ def of(session: Session, run: LoadRun) -> LoadReport:
 
 def rejects(session: Session, run_id: int) -> list[Reject]:
     """The rejects of a run in the order of the file."""
-    rows = session.scalars(select(RejectRow).where(RejectRow.load_run_id == run_id).order_by(RejectRow.row, RejectRow.id))
+    rows = session.scalars(
+        select(RejectRow).where(RejectRow.load_run_id == run_id).order_by(RejectRow.row, RejectRow.id)
+    )
     return [
-        Reject(r.row, r.code, r.why_zh, r.why_en, r.column, r.value, r.do_zh, r.do_en, dict(r.original)) for r in rows
+        Reject(r.row, r.code, r.why_zh, r.why_en, r.column, r.value, r.do_zh, r.do_en, dict(r.original))
+        for r in rows
     ]
 
 
@@ -63,7 +89,12 @@ def find(session: Session, run_id: int) -> LoadRun:
     """A run by its number."""
     run = session.get(LoadRun, run_id)
     if run is None:
-        raise NotFound(f"没有装载 {run_id}。", f"There is no run {run_id}.", do_en="`wangge runs` lists them.", do_zh="`wangge runs` 列出全部。")
+        raise NotFound(
+            f"没有装载 {run_id}。",
+            f"There is no run {run_id}.",
+            do_en="`wangge runs` lists them.",
+            do_zh="`wangge runs` 列出全部。",
+        )
     return run
 
 
@@ -77,3 +108,39 @@ def listing(session: Session, limit: int = 50) -> list[dict[str, Any]]:
         {"limit": limit},
     )
     return [dict(row._mapping) for row in rows]
+
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+REJECT_COLUMNS = ("reject_row", "reject_column", "reject_value", "reject_code", "reject_why", "reject_do")
+
+
+def write_rejects(report: LoadReport, path: Path) -> int:
+    """Write the rejected rows as CSV (UTF-8 with BOM): the row as delivered, then where and why; returns how many.
+
+    Corrected, it loads again: the columns keep their names and the `reject_…` ones are left out at load. Text that a
+    spreadsheet would run as a formula carries an apostrophe, which the load takes away again.
+    """
+    headers = list(dict.fromkeys(name for item in report.rejects for name in item.original))
+    target = path.with_name(path.name + ".part")
+    with target.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*map(neutralise, headers), *REJECT_COLUMNS])
+        for item in report.rejects:
+            row = [item.original.get(name) or "" for name in headers]
+            why = f"{item.why_zh} / {item.why_en}"
+            about = [
+                str(item.row),
+                item.column or "",
+                item.value or "",
+                item.code,
+                why,
+                f"{item.do_zh} / {item.do_en}",
+            ]
+            writer.writerow([_safe(value) for value in (*row, *about)])
+    target.replace(path)
+    return len(report.rejects)
+
+
+def _safe(value: str) -> str:
+    """Neutralised, but for plain numbers: -71.05 is a number in every spreadsheet and stays one."""
+    return value if _NUMBER.fullmatch(value) else neutralise(value)

@@ -26,7 +26,9 @@ COLUMNS = 2_000
 EXACT = 10**15
 OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _REF = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
-_FORMULA = re.compile(rb"<c\b([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>.*?</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>", re.DOTALL)
+_FORMULA = re.compile(
+    rb"<c\b([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>.*?</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>", re.DOTALL
+)
 
 
 @dataclass
@@ -95,7 +97,9 @@ def _check_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, total: int) ->
     with archive.open(info) as part:
         while block := part.read(1 << 18):
             done += len(block)
-            if total + done > UNPACKED_BYTES or (done > RATIO_FROM and done > RATIO * max(info.compress_size, 1)):
+            if total + done > UNPACKED_BYTES or (
+                done > RATIO_FROM and done > RATIO * max(info.compress_size, 1)
+            ):
                 raise FileTooLarge(
                     "工作簿解压后过大（uncompressed）。",
                     f"The workbook is too large uncompressed: more than {UNPACKED_BYTES // MB} MB, or {RATIO} times its size.",
@@ -105,7 +109,9 @@ def _check_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, total: int) ->
                 )
             if is_xml and b"<!DOCTYPE" in (tail + block).upper():
                 raise RefusedFile(
-                    "工作簿的 XML 含有 DOCTYPE，不读取。", "The workbook's XML has a DOCTYPE; it is not read.", code="xml-dtd"
+                    "工作簿的 XML 含有 DOCTYPE，不读取。",
+                    "The workbook's XML has a DOCTYPE; it is not read.",
+                    code="xml-dtd",
                 )
             tail = block[-16:]
     return total + done
@@ -120,13 +126,17 @@ def _check_ole(path: Path) -> None:
         raise _encrypted()
 
 
-def _choose(book: CalamineWorkbook, names: list[str], wanted: str | None) -> tuple[str, list[list[Any]], list[str]]:
+def _choose(
+    book: CalamineWorkbook, names: list[str], wanted: str | None
+) -> tuple[str, list[list[Any]], list[str]]:
     if wanted is not None and wanted not in names:
         shown = ", ".join(names)
         raise RefusedFile(
-            f"没有工作表 {wanted!r}，有：{shown}。", f"There is no sheet {wanted!r}; there are: {shown}.", code="sheet-choice"
+            f"没有工作表 {wanted!r}，有：{shown}。",
+            f"There is no sheet {wanted!r}; there are: {shown}.",
+            code="sheet-choice",
         )
-    empty = []
+    empty: list[str] = []
     for name in [wanted] if wanted else names:
         grid = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
         if any(cell != "" for row in grid for cell in row):
@@ -154,7 +164,9 @@ def _as_table(grid: list[list[Any]]) -> tuple[pa.Table, list[int], list[tuple[in
         if isinstance(cell, int | float) and not isinstance(cell, bool) and abs(cell) >= EXACT
     ]
     columns = [
-        pa.array([text(grid[number - 1][c]) if c < len(grid[number - 1]) else None for number in rows], pa.string())
+        pa.array(
+            [text(grid[number - 1][c]) if c < len(grid[number - 1]) else None for number in rows], pa.string()
+        )
         for c in range(width)
     ]
     return pa.table(columns, names=[str(c) for c in range(width)]), rows, imprecise
@@ -253,7 +265,8 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
         import orjson
 
         values = [
-            None if v is None or isinstance(v, bytes) else orjson.dumps(v, default=str).decode() for v in column.to_pylist()
+            None if v is None or isinstance(v, bytes) else orjson.dumps(v, default=str).decode()
+            for v in column.to_pylist()
         ]
         return pa.chunked_array([pa.array(values, pa.string())])
     return column.cast(pa.string())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from etl.clean import Rules, Seen
-from etl.rejects import LoadReport
+from etl.cases.clean import Rules, Seen
+from etl.rejects import LoadReport, Notice
 
 WORDS: dict[str, tuple[str, str]] = {
     "unplaced": (
@@ -35,9 +35,14 @@ def tell_seen(report: LoadReport, rules: Rules, seen: Seen) -> None:
     for key, rows in seen.rows.items():
         code, _, name = key.partition(":")
         column = rules.layout.columns.get(name or "closed_at", name)
-        facts = {"column": column, "zone": rules.zone, "words": ", ".join(sorted(seen.words.get(name, ()))[:10])}
+        facts = {
+            "column": column,
+            "zone": rules.zone,
+            "words": ", ".join(sorted(seen.words.get(name, ()))[:10]),
+        }
         zh, en = WORDS[code]
-        report.notice(code if not name else f"{code}", zh.format(**facts), en.format(**facts), rows)
+        notice = report.notices.setdefault(key, Notice(code, zh.format(**facts), en.format(**facts)))
+        notice.add(rows)
     for header, values in seen.personal.items():
         report.personal_columns[header] = report.personal_columns.get(header, 0) + values
     if seen.masked:

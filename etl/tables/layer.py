@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from etl import reading
 from etl.sheets import as_text
-from etl.table import Table, in_batches
+from etl.tables.table import Table, in_batches
 
 POINT, MULTIPOINT = 0, 4
 

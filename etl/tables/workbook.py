@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from etl import reading
 from etl.sources import catalogue, normal
-from etl.table import Table, in_batches
+from etl.tables.table import Table, in_batches
 
 HEADER_WITHIN = 20  # rows: titles and notes above the header
 
@@ -44,7 +44,10 @@ def header_row(grid: pa.Table) -> int:
     1
     """
     known = {
-        normal(word) for kind in ("cases", "facilities") for listed in catalogue()["synonyms"][kind].values() for word in listed
+        normal(word)
+        for kind in ("cases", "facilities")
+        for listed in catalogue()["synonyms"][kind].values()
+        for word in listed
     }
     best, score = 0, 1
     for at, row in enumerate(grid.slice(0, HEADER_WITHIN).to_pylist()):

@@ -87,7 +87,10 @@ def _checked(chunks: Chunks, given: str) -> str:
         name = codecs.lookup(given).name
     except LookupError as problem:
         raise RefusedArgument(
-            f"没有编码 {given!r}。", f"There is no encoding {given!r}.", field="encoding", do_en="Try utf-8 or gb18030."
+            f"没有编码 {given!r}。",
+            f"There is no encoding {given!r}.",
+            field="encoding",
+            do_en="Try utf-8 or gb18030.",
         ) from problem
     name = "gb18030" if name in ("gbk", "gb2312") else name
     if not decodes(chunks(), name):

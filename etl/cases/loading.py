@@ -22,8 +22,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from etl import copying
-from etl.case_rules import settle
-from etl.case_store import (
+from etl.cases.clean import Cleaned, Rules, clean, now_us
+from etl.cases.notices import tell_seen
+from etl.cases.originals import originals
+from etl.cases.rules import settle
+from etl.cases.store import (
     SourceState,
     Writer,
     category_id,
@@ -34,16 +37,14 @@ from etl.case_store import (
     state_of,
     write_source,
 )
-from etl.clean import Cleaned, Rules, clean, now_us
-from etl.notices import tell_seen
-from etl.pipeline import ahead
-from etl.positions import looks_swapped
-from etl.problems import reject
+from etl.cleaning.positions import looks_swapped
+from etl.cleaning.problems import reject
 from etl.rejects import LoadReport, Reject, reserve_run_id, store
-from etl.repeats import Repeats, originals
+from etl.repeats import Repeats
 from etl.runs import same_again
-from etl.table import Table
-from etl.tables import open_table, sha256
+from etl.tables.door import open_table, sha256
+from etl.tables.table import Table
+from etl.tables.threads import ahead
 from geo import attribution
 from geo.db.versions import bump
 from geo.errors import RefusedArgument, RefusedFile
@@ -87,7 +88,9 @@ def load(
     with ThreadPoolExecutor(1, "sha256") as pool:
         table = open_table(path, encoding=encoding, strict=strict)
         rules = settle(session, table, name, map_file=map_file, crs=crs, now=now_us(now))
-        report = LoadReport("cases", name, path.name, b"", started, options, rules.layout.as_dict(), rules.crs, table.encoding)
+        report = LoadReport(
+            "cases", name, path.name, b"", started, options, rules.layout.as_dict(), rules.crs, table.encoding
+        )
         _begin(report, table)
         if not dry_run:
             lock_source(session, name)
@@ -111,7 +114,9 @@ def _source_name(source: str) -> str:
     name = source.strip()
     if not 0 < len(name) <= 100 or not name.isprintable():
         raise RefusedArgument(
-            "来源名须为 1 至 100 个可见字符。", "A source name has 1 to 100 visible characters.", field="source"
+            "来源名须为 1 至 100 个可见字符。",
+            "A source name has 1 to 100 visible characters.",
+            field="source",
         )
     return name
 
@@ -153,7 +158,11 @@ def _try(table: Table, rules: Rules, report: LoadReport, progress: Progress) -> 
         _account(report, rules, batch)
         positions.append((batch.lon, batch.lat))
         columns = row_columns(batch)
-        repeats.add(copying.hashes([copying.texts(batch.id)], len(batch)), copying.hashes(columns, len(batch)), batch.rows)
+        repeats.add(
+            copying.hashes([copying.texts(batch.id)], len(batch)),
+            copying.hashes(columns, len(batch)),
+            batch.rows,
+        )
         progress("read", report.rows_in)
     _refuse_swapped(positions, rules)
     _tell_repeats(report, table, rules, repeats)
@@ -233,14 +242,19 @@ def _categorise(
     top = pc.fill_null(tops.indices, len(top_words) - 1).to_numpy(zero_copy_only=False).astype(np.int64)
     sub = pc.fill_null(subs.indices, len(sub_words) - 1).to_numpy(zero_copy_only=False).astype(np.int64)
     pairs, where = np.unique(top * len(sub_words) + sub, return_inverse=True)
-    found = [category_id(session, state, top_words[p // len(sub_words)], sub_words[p % len(sub_words)]) for p in pairs]
+    found = [
+        category_id(session, state, top_words[p // len(sub_words)], sub_words[p % len(sub_words)])
+        for p in pairs
+    ]
     ids = np.array([-1 if i is None else i for i in found], np.int32)[where]
     unknown = ids < 0
     if unknown.any():
         _reject_categories(report, rules, batch, unknown)
         kept = batch.take(~unknown)
         report.unplaced -= int(np.isnan(batch.lon[unknown]).sum())
-        item = Prepared(kept, row_columns(kept), item.ids[~unknown], item.hashes[~unknown], item.units[~unknown])
+        item = Prepared(
+            kept, row_columns(kept), item.ids[~unknown], item.hashes[~unknown], item.units[~unknown]
+        )
     return item, ids[~unknown]
 
 
@@ -276,7 +290,10 @@ def _tell_repeats(report: LoadReport, table: Table, rules: Rules, repeats: Repea
     same, conflicts = repeats.find()
     if len(same):
         report.duplicate += len(same)
-        zh, en = "文件内重复的行（内容相同），只保留第一行", "rows repeated in the file (equal content); the first is kept"
+        zh, en = (
+            "文件内重复的行（内容相同），只保留第一行",
+            "rows repeated in the file (equal content); the first is kept",
+        )
         report.notice("row-duplicate", zh, en, sorted(same.tolist()))
     if conflicts:
         lines = {row: group for group in conflicts for row in group}
@@ -299,7 +316,12 @@ def _conflict(row: int, header: str, identity: str, others: str, original: dict[
 
 def _tell_no_rows(report: LoadReport) -> None:
     if report.rows_in == 0:
-        report.notice("no-rows", "文件只有表头，0 行数据；已有数据不变", "the file has a header and 0 rows; nothing was changed", count=1)
+        report.notice(
+            "no-rows",
+            "文件只有表头，0 行数据；已有数据不变",
+            "the file has a header and 0 rows; nothing was changed",
+            count=1,
+        )
 
 
 def _finish(
@@ -344,7 +366,8 @@ def _tell_new_categories(report: LoadReport, state: SourceState) -> None:
 def count(session: Session, source: str) -> int:
     """How many cases a source has."""
     found = session.scalar(
-        text("SELECT count(*) FROM cases c JOIN source s ON s.id = c.source_id WHERE s.name = :name"), {"name": source}
+        text("SELECT count(*) FROM cases c JOIN source s ON s.id = c.source_id WHERE s.name = :name"),
+        {"name": source},
     )
     return int(found or 0)
 

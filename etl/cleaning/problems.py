@@ -26,14 +26,24 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "改用 2025-03-01，或在 --map 里写明 formats",
         "write 2025-03-01, or declare formats in --map",
     ),
-    "date-future": ("时间在将来", "the time lies in the future", "检查年份与时区", "check the year and the time zone"),
+    "date-future": (
+        "时间在将来",
+        "the time lies in the future",
+        "检查年份与时区",
+        "check the year and the time zone",
+    ),
     "number-format": (
         "不是数字（小数点用“.”，不接受逗号和字母）",
         "not a number (the decimal sign is a point; no commas, no letters)",
         "改成 121.4737 这样的数字",
         "write it like 121.4737",
     ),
-    "coordinate-not-finite": ("坐标不是有限的数", "the coordinate is not a finite number", "改正或留空", "correct it or leave it empty"),
+    "coordinate-not-finite": (
+        "坐标不是有限的数",
+        "the coordinate is not a finite number",
+        "改正或留空",
+        "correct it or leave it empty",
+    ),
     "coordinate-range": (
         "坐标超出范围（经度 ±180，纬度 ±90）",
         "the coordinate is out of range (longitude ±180, latitude ±90)",

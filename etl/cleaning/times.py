@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from etl.cleaning.strings import text_buffers
 
 NOT_A_TIME = np.iinfo(np.int64).min
 DAY_US = 86_400_000_000
@@ -31,17 +32,20 @@ _CLOCK = (
     r"(?: ?(?P<ap>[AaPp])\.?[Mm]\.?)?)?"
 )
 _ZONE = r"(?: ?(?:(?P<z>[Zz]|UTC|GMT)|(?P<sign>[+-])(?P<zh>99):?(?P<zm>99)?))?$"
-SHAPES = tuple(
-    re.compile("^" + date + _CLOCK + _ZONE)
-    for date in (
-        r"(?P<Y>9999)-(?P<M>99?)-(?P<D>99?)",
-        r"(?P<Y>9999)/(?P<M>99?)/(?P<D>99?)",
-        r"(?P<Y>9999)\.(?P<M>99?)\.(?P<D>99?)",
-        r"(?P<Y>9999)年(?P<M>99?)月(?P<D>99?)日",
-        r"(?P<D>99?)\.(?P<M>99?)\.(?P<Y>9999)",
-        r"(?P<A>99?)[/-](?P<B>99?)[/-](?P<Y>9999)",
-    )
-) + (re.compile(r"^(?P<Y>9999)(?P<M>99)(?P<D>99)(?:T?(?P<h>99)(?P<m>99)(?P<s>99))?" + _ZONE),)
+SHAPES = (
+    *(
+        re.compile("^" + date + _CLOCK + _ZONE)
+        for date in (
+            r"(?P<Y>9999)-(?P<M>99?)-(?P<D>99?)",
+            r"(?P<Y>9999)/(?P<M>99?)/(?P<D>99?)",
+            r"(?P<Y>9999)\.(?P<M>99?)\.(?P<D>99?)",
+            r"(?P<Y>9999)年(?P<M>99?)月(?P<D>99?)日",
+            r"(?P<D>99?)\.(?P<M>99?)\.(?P<Y>9999)",
+            r"(?P<A>99?)[/-](?P<B>99?)[/-](?P<Y>9999)",
+        )
+    ),
+    re.compile(r"^(?P<Y>9999)(?P<M>99)(?P<D>99)(?:T?(?P<h>99)(?P<m>99)(?P<s>99))?" + _ZONE),
+)
 
 
 @dataclass
@@ -125,14 +129,6 @@ def _by_length(
             matrix = data[offsets[rows][:, None] + np.arange(length)]
         found.append((rows, matrix))
     return found
-
-
-def text_buffers(column: pa.StringArray) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """(offsets of n + 1 values, bytes) of a string array; the bytes of a null are of length 0 or to be ignored."""
-    _, offsets, data = column.buffers()
-    start = column.offset
-    ends = np.frombuffer(offsets, np.int32)[start : start + len(column) + 1].astype(np.int64)
-    return ends, np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
 
 
 def _read_group(
@@ -306,29 +302,3 @@ def _one_to_utc(value: int, zone: ZoneInfo) -> tuple[int, bool, bool]:
     clock = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=value)  # noqa: DTZ001
     before, after = _offset_us(clock, zone, 0), _offset_us(clock, zone, 1)
     return value - before, before < after, before > after
-
-
-def trimmed(column: pa.StringArray) -> pa.StringArray:
-    """Without spaces at both ends (the ideographic one too); empty becomes null.
-
-    >>> trimmed(pa.array([" a　", "  ", None])).to_pylist()
-    ['a', None, None]
-    """
-    if not _has_edge_space(column):
-        return column
-    text = pc.utf8_trim_whitespace(column)
-    return pc.if_else(pc.equal(text, ""), None, text)
-
-
-def _has_edge_space(column: pa.StringArray) -> bool:
-    """Whether any value is empty or begins or ends with a space, tab, line break or a character beyond ASCII."""
-    offsets, data = text_buffers(column)
-    lengths = np.diff(offsets)
-    if not len(data) or not len(lengths):
-        return bool((lengths == 0).any() and column.null_count < len(column))
-    some = lengths > 0
-    if (~some).sum() > column.null_count:
-        return True
-    first, last = data[offsets[:-1][some]], data[offsets[1:][some] - 1]
-    edge = (first <= 32) | (last <= 32) | (first >= 0xC2) & (first <= 0xE3) | (last >= 0x80)
-    return bool(edge.any())

@@ -35,7 +35,7 @@ def ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
             for item in items:
                 if not put(item):
                     return
-        except BaseException as problem:  # noqa: BLE001  handed to the consumer
+        except BaseException as problem:
             failure.append(problem)
         put(_END)
 

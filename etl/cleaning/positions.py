@@ -54,7 +54,9 @@ def numbers(column: pa.StringArray, *, degrees: bool = True, decimal_comma: bool
 
 
 def _floats(column: pa.StringArray) -> NDArray[np.float64]:
-    return pc.fill_null(pc.cast(column, pa.float64()), float("nan")).to_numpy(zero_copy_only=False).copy()
+    filled = pc.fill_null(pc.cast(column, pa.float64()), float("nan"))
+    values: NDArray[np.float64] = filled.to_numpy(zero_copy_only=False).copy()
+    return values
 
 
 def _one_by_one(column: pa.StringArray, degrees: bool, decimal_comma: bool) -> Numbers:
@@ -106,7 +108,8 @@ def check_degrees(lon: Numbers, lat: Numbers) -> NDArray[np.bool_]:
 def unplaced(x: Numbers, y: Numbers, whole: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Rows without a usable position, among those whose numbers are fine."""
     fine = (x.problem == FINE) & (y.problem == FINE)
-    return fine & (np.isnan(x.values) | np.isnan(y.values) | whole)
+    found: NDArray[np.bool_] = fine & (np.isnan(x.values) | np.isnan(y.values) | whole)
+    return found
 
 
 def looks_swapped(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> bool:
@@ -130,7 +133,9 @@ def from_wkt(column: pa.StringArray) -> tuple[Numbers, Numbers, NDArray[np.bool_
     ([121.4, 1.0], [31.2, 2.0], [False, False, True, False])
     """
     n = len(column)
-    pattern = r"^(?i:(?:SRID=[0-9]+;)?\s*POINT\s*Z?\s*\(\s*)(?P<x>[^ ()]{1,40})\s+(?P<y>[^ ()]{1,40})(?:\s+[^ ()]{1,40})?\s*\)\s*$"
+    part = "[^ ()]{1,40}"
+    head = r"^(?i:(?:SRID=[0-9]+;)?\s*POINT\s*Z?\s*\(\s*)"
+    pattern = rf"{head}(?P<x>{part})\s+(?P<y>{part})(?:\s+{part})?\s*\)\s*$"
     empty = pc.fill_null(pc.match_substring_regex(column, r"^(?i:\s*POINT\s+EMPTY\s*)$"), False)
     found = pc.extract_regex(pc.if_else(empty, None, column), pattern)
     wrong = np.asarray(found.is_null()) & ~np.asarray(column.is_null()) & ~np.asarray(empty)

@@ -9,9 +9,26 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from etl.delimited import RawBatch
+from etl.rejects import Reject
 
 BATCH_ROWS = 100_000
+
+
+@dataclass
+class RawBatch:
+    """Rows as delivered: string columns named by the header, their row numbers, and rows that could not be read.
+
+    `x`, `y` (float64, NaN where there is none) come from a geometry; `refused` counts rows beyond the kept rejects.
+    """
+
+    table: pa.Table
+    rows: NDArray[np.int64]
+    rejects: list[Reject] = field(default_factory=list)
+    x: NDArray[np.float64] | None = None
+    y: NDArray[np.float64] | None = None
+    odd: list[tuple[int, str, str]] = field(
+        default_factory=list
+    )  # (row number, header, problem) of single cells
 
 
 @dataclass

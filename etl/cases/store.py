@@ -12,20 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any, LiteralString
 
 import numpy as np
-import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from etl import copying
-from etl.clean import Cleaned
+from etl.cases.clean import Cleaned
+from etl.locks import wait_for
 from geo.db.session import raw
-from geo.errors import RefusedArgument, RefusedFile
+from geo.errors import RefusedFile
 
 FINISH_LOCK = 0x77616E67  # "wang"
 SOURCE_LOCK = 0x6361_7365  # "case"
-WAIT_S = 60
 CATEGORIES = 20_000
 UNCATEGORISED = ("-", "未分类", "Uncategorised")
 COLUMNS: tuple[LiteralString, ...] = (
@@ -58,31 +57,13 @@ class SourceState:
 
 
 def lock_source(session: Session, name: str) -> None:
-    """Wait up to 60 s for the loads of this source that run now, then refuse; also frees the server from dead clients."""
-    session.execute(text("SELECT set_config('client_connection_check_interval', '2s', true)"))
-    _lock(session, "SELECT pg_advisory_xact_lock(CAST(:space AS int), hashtext(:source))", name, space=SOURCE_LOCK, source=name)
+    """Wait up to 60 s for the loads of this source that run now, then refuse."""
+    wait_for(session, SOURCE_LOCK, name)
 
 
 def lock_finish(session: Session) -> None:
     """The short lock under which a load writes what others write too."""
-    _lock(session, "SELECT pg_advisory_xact_lock(:key)", "*", key=FINISH_LOCK)
-
-
-def _lock(session: Session, statement: str, name: str, **values: object) -> None:
-    session.execute(text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": f"{WAIT_S}s"})
-    try:
-        session.execute(text(statement), values)
-    except Exception as problem:
-        if isinstance(getattr(problem, "orig", None), psycopg.errors.LockNotAvailable):
-            raise RefusedArgument(
-                f"来源 {name} 正在被另一个装载占用，等了 {WAIT_S} 秒。",
-                f"Another load of source {name} is still running after {WAIT_S} s.",
-                code="source-busy",
-                field="source",
-                do_zh="等它结束后重试。",
-                do_en="Try again when it is done.",
-            ) from problem
-        raise
+    wait_for(session, FINISH_LOCK, "*")
 
 
 def state_of(session: Session, name: str) -> SourceState:
@@ -95,12 +76,16 @@ def state_of(session: Session, name: str) -> SourceState:
         {"name": name},
     ).one_or_none()
     if row is None:
-        found = session.execute(text("SELECT id, open FROM catalogue WHERE name = :name"), {"name": name}).one_or_none()
+        found = session.execute(
+            text("SELECT id, open FROM catalogue WHERE name = :name"), {"name": name}
+        ).one_or_none()
         catalogue = found.id if found else _next(session, "catalogue")
         state = SourceState(_next(session, "source"), name, catalogue, is_new=True, has_partition=False)
         state.closed_catalogue = bool(found and not found.open)
     else:
-        state = SourceState(row[0], name, row[1], is_new=False, has_partition=row[3], closed_catalogue=not row[2])
+        state = SourceState(
+            row[0], name, row[1], is_new=False, has_partition=row[3], closed_catalogue=not row[2]
+        )
     known = session.execute(
         text(
             "SELECT k.id, p.code AS top, k.code, k.parent_id FROM category k "
@@ -115,7 +100,9 @@ def state_of(session: Session, name: str) -> SourceState:
 
 
 def _next(session: Session, table: str) -> int:
-    return int(session.scalar(text("SELECT nextval(pg_get_serial_sequence(:table, 'id'))"), {"table": table}) or 0)
+    return int(
+        session.scalar(text("SELECT nextval(pg_get_serial_sequence(:table, 'id'))"), {"table": table}) or 0
+    )
 
 
 def category_code(word: str) -> str:
@@ -158,7 +145,14 @@ def _category(
     new = _next(session, "category")
     parent = None if sub is None else state.categories[(top, None)]
     state.categories[(top, sub)] = new
-    row = {"id": new, "catalogue": state.catalogue_id, "parent": parent, "code": sub or top, "name": name, "en": name_en}
+    row = {
+        "id": new,
+        "catalogue": state.catalogue_id,
+        "parent": parent,
+        "code": sub or top,
+        "name": name,
+        "en": name_en,
+    }
     state.new_categories.append(row)
     return new
 
@@ -171,7 +165,9 @@ def write_source(session: Session, state: SourceState, timezone: str | None) -> 
             {"id": state.catalogue_id, "name": state.name},
         )
         session.execute(
-            text("INSERT INTO source (id, name, timezone, catalogue_id) VALUES (:id, :name, :timezone, :catalogue)"),
+            text(
+                "INSERT INTO source (id, name, timezone, catalogue_id) VALUES (:id, :name, :timezone, :catalogue)"
+            ),
             {"id": state.id, "name": state.name, "timezone": timezone, "catalogue": state.catalogue_id},
         )
     if state.new_categories:
@@ -204,7 +200,9 @@ class Writer:
                 "CREATE TABLE {table} (LIKE cases INCLUDING DEFAULTS INCLUDING CONSTRAINTS, "
                 "CONSTRAINT source CHECK (source_id = {source}))"
             )
-            self._run("ALTER TABLE {table} ALTER id SET DEFAULT nextval(pg_get_serial_sequence('cases', 'id'))")
+            self._run(
+                "ALTER TABLE {table} ALTER id SET DEFAULT nextval(pg_get_serial_sequence('cases', 'id'))"
+            )
         else:
             self._run("CREATE TEMP TABLE {table} (LIKE cases INCLUDING CONSTRAINTS) ON COMMIT DROP")
             self._run("ALTER TABLE {table} DROP COLUMN id")
@@ -226,7 +224,7 @@ class Writer:
         )
         with self.connection.cursor() as cursor, cursor.copy(query) as copy:
             copy.write(copying.HEAD)
-            view = memoryview(payload)
+            view = memoryview(payload.data)
             for start in range(0, len(view), 1 << 20):
                 copy.write(view[start : start + (1 << 20)])
             copy.write(copying.TAIL)
@@ -265,7 +263,9 @@ class Writer:
             self._run("ANALYZE {table}")
             return
         changed = sql.SQL(", ").join(
-            sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in COLUMNS if name not in ("source_id", "source_case_id")
+            sql.SQL("{0} = s.{0}").format(sql.Identifier(name))
+            for name in COLUMNS
+            if name not in ("source_id", "source_case_id")
         )
         self.connection.execute(
             sql.SQL(
@@ -317,6 +317,11 @@ def encode(
     """COPY rows of a cleaned batch, in the order of COLUMNS; unit −1 is null."""
     n = len(c)
     head = [copying.fixed(np.full(n, state.id), ">i2"), copying.texts(c.id), *columns[:4]]
-    middle = [copying.fixed(categories, ">i4"), *columns[6:15], copying.records(copying.hash_bytes(hashes)), columns[15]]
+    middle = [
+        copying.fixed(categories, ">i4"),
+        *columns[6:15],
+        copying.records(copying.hash_bytes(hashes)),
+        columns[15],
+    ]
     tail = [copying.fixed(units, ">i4", units < 0), copying.fixed(np.full(n, run_id), ">i4")]
     return copying.rows([*head, *middle, *tail], n)

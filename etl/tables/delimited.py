@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +18,7 @@ import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
 from etl.rejects import Reject
+from etl.tables.table import RawBatch
 from geo.errors import RefusedFile
 
 BLOCK_BYTES = 16 << 20
@@ -28,21 +28,6 @@ RECORD_BYTES = 8 << 20  # a record (one row) of more bytes is rejected
 COLUMNS = 2000
 DELIMITERS = ",\t;|"
 LF, CR, QUOTE = 10, 13, 34
-
-
-@dataclass
-class RawBatch:
-    """Rows as delivered: string columns named by the header, their row numbers, and rows that could not be read.
-
-    `x`, `y` (float64, NaN where there is none) come from a geometry; `refused` counts rows beyond the kept rejects.
-    """
-
-    table: pa.Table
-    rows: NDArray[np.int64]
-    rejects: list[Reject] = field(default_factory=list)
-    x: NDArray[np.float64] | None = None
-    y: NDArray[np.float64] | None = None
-    odd: list[tuple[int, str, str]] = field(default_factory=list)  # (row number, header, problem) of single cells
 
 
 def split_header(line: str, delimiter: str) -> list[str]:
@@ -76,7 +61,7 @@ def sniff_delimiter(line: str) -> str:
     return max(DELIMITERS, key=lambda d: (outside.count(d), -DELIMITERS.index(d)))
 
 
-def blocks(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+def blocks(chunks: Iterable[bytes]) -> Generator[tuple[bytes, bool], int | None, None]:
     """Whole lines of about BLOCK_BYTES; the second value is true for the last block. Sent-back bytes go in front.
 
     A generator: `send(n)` after a block says that its last n bytes belong to the next one.

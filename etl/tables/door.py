@@ -1,9 +1,9 @@
 """Tables of rows, whatever the format: one door that looks at the content, not the name, and streams batches.
 
-    with open_table(Path("cases.csv.gz")) as table:
-        print(table.header, table.encoding)
-        for batch in table.batches():
-            ...
+with open_table(Path("cases.csv.gz")) as table:
+    print(table.header, table.encoding)
+    for batch in table.batches():
+        ...
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from etl import delimited, encodings, reading, records
-from etl.delimited import RawBatch
+from etl import reading
 from etl.limits import DRIVERS
-from etl.sheet_table import as_table
 from etl.sniffing import sniff
-from etl.table import Table, in_batches
-from etl.vector_table import from_vector
+from etl.tables import delimited, encodings, records
+from etl.tables.layer import from_vector
+from etl.tables.table import RawBatch, Table, in_batches
+from etl.tables.workbook import as_table
 from geo.errors import FileTooLarge, FileTypeUnknown, RefusedFile
 
 CHUNK_BYTES = 4 << 20
@@ -45,7 +45,13 @@ def open_table(path: Path, *, encoding: str | None = None, strict: bool = False)
         raise RefusedFile(f"没有文件 {path.name}。", f"There is no file {path.name}.", code="file-missing")
     head = _head(path)
     if not head.strip(b"\0 \t\r\n"):
-        raise RefusedFile("文件是空的。", "The file is empty.", code="file-empty", do_zh="检查导出是否成功。", do_en="Check the export.")
+        raise RefusedFile(
+            "文件是空的。",
+            "The file is empty.",
+            code="file-empty",
+            do_zh="检查导出是否成功。",
+            do_en="Check the export.",
+        )
     if path.suffix.lower() == ".gz" and not _is_text(head):
         return open_table(_unpacked(path), encoding=encoding)
     if head.startswith((b"PK\x03\x04", OLE)) or path.suffix.lower() in WORKBOOKS:
@@ -152,7 +158,9 @@ def _open_text(path: Path, head: bytes, encoding: str | None, strict: bool) -> T
     header = delimited.split_header(first, delimiter)
 
     def batches() -> Iterator[RawBatch]:
-        return delimited.batches(_skip(text(), rest_at), header, delimiter, first_line=line + 1, strict=strict)
+        return delimited.batches(
+            _skip(text(), rest_at), header, delimiter, first_line=line + 1, strict=strict
+        )
 
     return Table(header, batches, "CSV", name, delimiter)
 
@@ -169,7 +177,10 @@ def _refuse_foreign(head: bytes) -> None:
         what = ("PDF 文件", "a PDF file")
     if what:
         raise FileTypeUnknown(
-            f"这是{what[0]}，不是表格。", f"This is {what[1]}, not a table.", do_zh="请重新导出。", do_en="Export it again."
+            f"这是{what[0]}，不是表格。",
+            f"This is {what[1]}, not a table.",
+            do_zh="请重新导出。",
+            do_en="Export it again.",
         )
 
 

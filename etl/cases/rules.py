@@ -8,17 +8,21 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from etl import privacy, times
-from etl.clean import Rules
+from etl import privacy
+from etl.cases.clean import Rules
+from etl.cleaning import times
+from etl.cleaning.strings import trimmed
 from etl.sources import Layout, check_timezone, detect, need
-from etl.table import Table
+from etl.tables.table import Table
 from geo import crs as crs_
 from geo.errors import RefusedArgument, RefusedFile
 
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
-def settle(session: Session, table: Table, source: str, *, map_file: Path | None, crs: str, now: int) -> Rules:
+def settle(
+    session: Session, table: Table, source: str, *, map_file: Path | None, crs: str, now: int
+) -> Rules:
     """The rules of a file; refuses one that lacks what a case needs."""
     layout = detect(table.header, map_file=map_file)
     need(layout, table.header, has_geometry=table.has_geometry)
@@ -31,6 +35,7 @@ def settle(session: Session, table: Table, source: str, *, map_file: Path | None
         OrderOf(table, layout),
         personal_columns(table, layout),
         decimal_comma=table.delimiter in (";", "\t"),
+        own=own_file(table.header),
         word=table.word,
     )
 
@@ -71,10 +76,20 @@ def personal_columns(table: Table, layout: Layout) -> frozenset[str]:
     where the field may be dropped."""
     used = {header: name for name, header in layout.columns.items()}
     found = {header for header in table.header if header not in used and privacy.personal_by_name(header)}
-    found |= {h for h, name in used.items() if name in ("responsible_body", "description") and privacy.personal_by_name(h)}
+    found |= {
+        h
+        for h, name in used.items()
+        if name in ("responsible_body", "description") and privacy.personal_by_name(h)
+    }
     for batch in islice(table.batches(), 1):
         for header in table.header:
-            if header in found or used.get(header) not in (None, "responsible_body", "repeat_of", "category", "subcategory"):
+            if header in found or used.get(header) not in (
+                None,
+                "responsible_body",
+                "repeat_of",
+                "category",
+                "subcategory",
+            ):
                 continue
             if privacy.personal_by_content(batch.table.column(header).combine_chunks()):
                 found.add(header)
@@ -92,8 +107,24 @@ def _one_position(layout: Layout, table: Table) -> Layout:
         drop = {"lon", "lat"}
     kept = {name: header for name, header in columns.items() if name not in drop}
     return Layout(
-        layout.name, kept, layout.reason_zh, layout.reason_en, layout.timezone, layout.crs, layout.formats, layout.words
+        layout.name,
+        kept,
+        layout.reason_zh,
+        layout.reason_en,
+        layout.timezone,
+        layout.crs,
+        layout.formats,
+        layout.words,
     )
+
+
+def own_file(header: list[str]) -> bool:
+    """Whether the headers are those of our own reject list or case export.
+
+    >>> own_file(["编号", "reject_code"]), own_file(["id", "lon"])
+    (True, False)
+    """
+    return "reject_code" in header or {"source_case_id", "opened_at"} <= set(header)
 
 
 class OrderOf:
@@ -111,7 +142,7 @@ class OrderOf:
         if name not in self._known:
             header, seen = self._layout.columns[name], times.Order()
             for batch in self._table.batches():
-                found = times.parse(times.trimmed(batch.table.column(header).combine_chunks()), "UTC").order
+                found = times.parse(trimmed(batch.table.column(header).combine_chunks()), "UTC").order
                 seen.day_first += found.day_first
                 seen.month_first += found.month_first
             silent = not seen.day_first and not seen.month_first

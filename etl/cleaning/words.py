@@ -19,7 +19,8 @@ def map_words(column: pa.StringArray, of: Callable[[str], int], missing: int) ->
     encoded = pc.dictionary_encode(column)
     values = np.array([of(word) for word in encoded.dictionary.to_pylist()] + [missing], np.int16)
     indices = pc.fill_null(encoded.indices, len(values) - 1).to_numpy(zero_copy_only=False)
-    return values[indices]
+    found: NDArray[np.int16] = values[indices]
+    return found
 
 
 def lookup(table: Mapping[str, str], codes: Mapping[str, int], unknown: int) -> Callable[[str], int]:

@@ -36,7 +36,10 @@ def read_json(data: bytes) -> pa.Table:
         found = next((found[name] for name in LISTS if isinstance(found.get(name), list)), [found])
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise RefusedFile(
-            "JSON 不是对象的列表。", "The JSON is not a list of objects.", code="json-shape", do_en="Open311: a bare list of requests."
+            "JSON 不是对象的列表。",
+            "The JSON is not a list of objects.",
+            code="json-shape",
+            do_en="Open311: a bare list of requests.",
         )
     return _table([{str(k): _text(v) for k, v in item.items()} for item in found])
 
@@ -82,7 +85,9 @@ class _Records:
         self.parser.CharacterDataHandler = self._text.append
 
     def _doctype(self, *_: Any) -> None:
-        raise RefusedFile("XML 含有 DOCTYPE，不读取。", "The XML has a DOCTYPE; it is not read.", code="xml-dtd")
+        raise RefusedFile(
+            "XML 含有 DOCTYPE，不读取。", "The XML has a DOCTYPE; it is not read.", code="xml-dtd"
+        )
 
     def _start(self, name: str, _: dict[str, str]) -> None:
         self._path.append(name)

@@ -8,26 +8,37 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl import positions, privacy, times
-from etl.attributes import as_json
-from etl.delimited import RawBatch
-from etl.problems import NUL_SHOWN, reject
+from etl import privacy
+from etl.cleaning import positions, times
+from etl.cleaning.attributes import as_json
+from etl.cleaning.problems import NUL_SHOWN, reject
+from etl.cleaning.strings import text_buffers, trimmed
+from etl.cleaning.times import DAY_US, NOT_A_TIME
+from etl.cleaning.words import lookup, map_words
 from etl.rejects import KEPT_REJECTS, Reject
 from etl.sources import TIME_FIELDS, Layout, words
-from etl.times import DAY_US, NOT_A_TIME, trimmed
-from etl.words import lookup, map_words
+from etl.tables.table import RawBatch
 from geo import crs as crs_
 from geo.cases import ORIGIN, STATUS
+from geo.exports.safety import STARTS
 
 FLAG_CLOSED_DROPPED, FLAG_TIME_MOVED = 1, 2
-LIMITS = {"id": 200, "category": 200, "subcategory": 200, "responsible_body": 200, "repeat_of": 200, "description": 20_000}
+LIMITS = {
+    "id": 200,
+    "category": 200,
+    "subcategory": 200,
+    "responsible_body": 200,
+    "repeat_of": 200,
+    "description": 20_000,
+}
 ATTRIBUTE_LIMIT = 4_000
 UNKNOWN = -9
 
@@ -40,9 +51,12 @@ class Rules:
     zone: str
     now_us: int
     crs: str = "EPSG:4326"
-    order_of: Callable[[str], str | None] = lambda name: None  # field → `day` or `month` for 03/04/2025, asked when met
+    order_of: Callable[[str], str | None] = lambda name: (
+        None
+    )  # field → `day` or `month` for 03/04/2025, asked when met
     personal: frozenset[str] = frozenset()  # headers that are dropped
     decimal_comma: bool = False
+    own: bool = False  # an export or reject list of ours: apostrophes before formulas are taken away again
     word: str = "line"  # what a row number counts: line, row, feature
 
 
@@ -96,13 +110,12 @@ class Cleaned:
     def take(self, keep: NDArray[np.bool_]) -> Cleaned:
         """The same with only some of the kept rows."""
         mask = pa.array(keep)
-        values = {
+        values: dict[str, Any] = {
             name: value[keep] if isinstance(value, np.ndarray) else value.filter(mask)
             for name, value in vars(self).items()
             if isinstance(value, np.ndarray | pa.Array)
         }
-        rest = {name: value for name, value in vars(self).items() if name not in values}
-        return Cleaned(**values, **rest)
+        return replace(self, **values)
 
 
 class _Batch:
@@ -141,7 +154,7 @@ class _Batch:
 
 def clean(raw: RawBatch, rules: Rules) -> Cleaned:
     """Clean one batch of case rows by the rules of its file."""
-    batch = _Batch(_without_empty_rows(raw), rules)
+    batch = _Batch(_without_empty_rows(_restored(raw) if rules.own else raw), rules)
     _check_cells(batch)
     _check_texts(batch)
     ids = batch.text("id")
@@ -178,6 +191,13 @@ def clean(raw: RawBatch, rules: Rules) -> Cleaned:
     return _divide(batch, found, raw)
 
 
+def _restored(raw: RawBatch) -> RawBatch:
+    """Our own file as it was before export: no `reject_…` columns, no apostrophes in front of formulas."""
+    table = raw.table.select([name for name in raw.table.column_names if not name.startswith("reject_")])
+    columns = [pc.replace_substring_regex(c, f"^'((?:'*)[{STARTS}])", r"\1") for c in table.columns]
+    return replace(raw, table=pa.table(columns, names=table.column_names))
+
+
 def _without_empty_rows(raw: RawBatch) -> RawBatch:
     """Rows of which every field is empty are no rows (spreadsheets export them by the thousand)."""
     first = raw.table.columns[0] if raw.table.num_columns else None
@@ -204,7 +224,7 @@ def _check_texts(batch: _Batch) -> None:
             continue
         column = batch.header(header)
         name = fields.get(header, header)
-        offsets, data = times.text_buffers(column)
+        offsets, data = text_buffers(column)
         limit = LIMITS.get(name, ATTRIBUTE_LIMIT)
         if (np.diff(offsets) > limit).any():
             long = pc.fill_null(pc.greater(pc.utf8_length(column), limit), False)
@@ -240,7 +260,9 @@ def _masked(batch: _Batch, header: str, column: pa.StringArray) -> pa.StringArra
         return column
     found = privacy.mask_column(column)
     if found.rows:
-        batch.seen.add(f"personal-data:{batch.rules.layout.columns.get(header, header)}", batch.raw.rows[found.rows])
+        batch.seen.add(
+            f"personal-data:{batch.rules.layout.columns.get(header, header)}", batch.raw.rows[found.rows]
+        )
         for kind, count in found.kinds.items():
             batch.seen.masked[kind] = batch.seen.masked.get(kind, 0) + count
     return found.column
@@ -266,7 +288,9 @@ def _table_of(batch: _Batch, name: str) -> Mapping[str, str]:
     return {**words()[name], **batch.rules.layout.words.get(name, {})}
 
 
-def _coded(batch: _Batch, name: str, codes: Mapping[str, int], missing: int, unknown: int) -> NDArray[np.int16]:
+def _coded(
+    batch: _Batch, name: str, codes: Mapping[str, int], missing: int, unknown: int
+) -> NDArray[np.int16]:
     """A word column as small numbers; unknown words are collected and become `unknown`."""
     found = map_words(batch.text(name), lookup(_table_of(batch, name), codes, UNKNOWN), missing)
     strange = (found == UNKNOWN) & ~np.asarray(batch.text(name).is_null())
@@ -342,7 +366,9 @@ def _positions(batch: _Batch) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     return lon, lat
 
 
-def _locate(batch: _Batch, x: positions.Numbers, y: positions.Numbers, names: tuple[str, str]) -> NDArray[np.bool_]:
+def _locate(
+    batch: _Batch, x: positions.Numbers, y: positions.Numbers, names: tuple[str, str]
+) -> NDArray[np.bool_]:
     """Checks the numbers, turns them into EPSG:4326 in place, and returns the unplaced rows."""
     crs = batch.rules.crs
     if crs in ("EPSG:4326", "EPSG:4490", *crs_.SHIFTED):
@@ -364,7 +390,9 @@ def _locate(batch: _Batch, x: positions.Numbers, y: positions.Numbers, names: tu
     return missing
 
 
-def _refuse_numbers(batch: _Batch, x: positions.Numbers, y: positions.Numbers, names: tuple[str, str]) -> None:
+def _refuse_numbers(
+    batch: _Batch, x: positions.Numbers, y: positions.Numbers, names: tuple[str, str]
+) -> None:
     for problem, code in (
         (positions.FORMAT, "number-format"),
         (positions.NOT_FINITE, "coordinate-not-finite"),
@@ -428,7 +456,9 @@ def original(table: pa.Table, row: int, personal: frozenset[str]) -> dict[str, s
     for header in table.column_names:
         if header not in personal:
             value = table.column(header)[row].as_py()
-            found[header] = None if value is None else privacy.mask(value[:2000])[0].replace("\x00", NUL_SHOWN)
+            found[header] = (
+                None if value is None else privacy.mask(value[:2000])[0].replace("\x00", NUL_SHOWN)
+            )
     return found
 
 

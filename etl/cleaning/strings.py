@@ -1,0 +1,42 @@
+"""Text columns as bytes: trimming, and a look at their buffers without a Python loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+
+def trimmed(column: pa.StringArray) -> pa.StringArray:
+    """Without spaces at both ends (the ideographic one too); empty becomes null.
+
+    >>> trimmed(pa.array([" a　", "  ", None])).to_pylist()
+    ['a', None, None]
+    """
+    if not _has_edge_space(column):
+        return column
+    text = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(text, ""), None, text)
+
+
+def _has_edge_space(column: pa.StringArray) -> bool:
+    """Whether any value is empty or begins or ends with a space, tab, line break or a character beyond ASCII."""
+    offsets, data = text_buffers(column)
+    lengths = np.diff(offsets)
+    if not len(data) or not len(lengths):
+        return bool((lengths == 0).any() and column.null_count < len(column))
+    some = lengths > 0
+    if (~some).sum() > column.null_count:
+        return True
+    first, last = data[offsets[:-1][some]], data[offsets[1:][some] - 1]
+    edge = (first <= 32) | (last <= 32) | (first >= 0xC2) & (first <= 0xE3) | (last >= 0x80)
+    return bool(edge.any())
+
+
+def text_buffers(column: pa.StringArray) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """(offsets of n + 1 values, bytes) of a string array; the bytes of a null are of length 0 or to be ignored."""
+    _, offsets, data = column.buffers()
+    start = column.offset
+    ends = np.frombuffer(offsets, np.int32)[start : start + len(column) + 1].astype(np.int64)
+    return ends, np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
