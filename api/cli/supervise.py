@@ -244,7 +244,7 @@ class Supervisor:
         self.stopping = True
 
     def _only_one(self) -> IO[str]:
-        self.settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        cluster.make_home(self.settings)
         handle = (self.settings.home / "up.lock").open("a")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -67,6 +67,7 @@ def ensure(settings: Settings) -> None:
     if settings.database_url is None:
         start(settings)
         return
+    make_home(settings)
     try:
         connection = psycopg.connect(settings.database_url, autocommit=True, connect_timeout=5)
     except psycopg.OperationalError as problem:
@@ -125,7 +126,10 @@ def stop(settings: Settings) -> bool:
     with _locked(settings):
         if not _members(settings):
             return False
-        for number, wait_s in ((signal.SIGINT, STOP_TIMEOUT_S), (signal.SIGQUIT, 10.0)):  # fast, then immediate
+        for number, wait_s in (
+            (signal.SIGINT, STOP_TIMEOUT_S),
+            (signal.SIGQUIT, 10.0),
+        ):  # fast, then immediate
             _signal_postmaster(settings, number)
             deadline = time.monotonic() + wait_s
             while _members(settings) and time.monotonic() < deadline:
@@ -152,6 +156,13 @@ def status(settings: Settings) -> Status:
         socket_dir=settings.socket_dir,
         version=version.read_text().strip() if version.exists() else None,
     )
+
+
+def make_home(settings: Settings) -> None:
+    """The data folder, closed to other users of the machine; `postgres` may only walk through it to its own part."""
+    settings.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    for folder in (settings.columns_dir, settings.exports_dir, settings.uploads_dir, settings.cache_dir):
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def dsn(settings: Settings, user: str, database: str = DATABASE) -> str:
@@ -182,7 +193,6 @@ def _initialise(settings: Settings) -> None:
 
 
 def _make_folders(settings: Settings) -> None:
-    settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
     for folder in (settings.cluster_dir, settings.socket_dir):
         folder.mkdir(mode=0o700, exist_ok=True)
         user = server_user()
@@ -346,7 +356,7 @@ def _log(settings: Settings) -> Path:
 @contextlib.contextmanager
 def _locked(settings: Settings) -> Iterator[None]:
     try:
-        settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        make_home(settings)
         handle = (settings.home / "cluster.lock").open("a")
     except OSError as problem:
         raise ClusterError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 from geo.settings import Settings
 
@@ -10,6 +11,7 @@ from geo.settings import Settings
 def values(settings: Settings) -> dict[str, str]:
     """Name and value of every setting that differs from PostgreSQL's own default."""
     memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    free_mb = shutil.disk_usage(settings.home).free // 2**20
     chosen = {
         "listen_addresses": "''",
         "unix_socket_directories": f"'{settings.socket_dir}'",
@@ -23,7 +25,7 @@ def values(settings: Settings) -> dict[str, str]:
         "wal_level": "minimal",
         "max_wal_senders": "0",
         "wal_compression": "on",
-        "max_wal_size": "4GB",
+        "max_wal_size": f"{max(256, min(4096, free_mb // 20))}MB",
         "checkpoint_timeout": "15min",
         "random_page_cost": "1.1",
         "jit": "off",  # compiling costs more than our short queries take

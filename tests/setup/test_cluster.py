@@ -227,3 +227,17 @@ def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
     while not true():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.05)
+
+
+def test_the_data_folder_is_closed_to_others() -> None:
+    base = Path(tempfile.mkdtemp(prefix="wangge-private-"))
+    base.chmod(0o755)
+    private = Settings(home=base / "new", fsync=False)
+    try:
+        cluster.start(private)
+        assert private.home.stat().st_mode & 0o066 == 0
+        for folder in (private.cluster_dir, private.columns_dir, private.exports_dir, private.uploads_dir):
+            assert folder.stat().st_mode & 0o077 == 0
+    finally:
+        cluster.stop(private)
+        shutil.rmtree(base)
