@@ -59,7 +59,9 @@ def propose(
     pieces = int(ground.max()) + 1
     if k < pieces:
         raise _too_few(graph, k, pieces, nest)
-    share = apportion(np.bincount(ground, weights=load), np.bincount(ground).astype(np.int64), k)
+    share = apportion(
+        np.bincount(ground, weights=load).astype(np.float64), np.bincount(ground).astype(np.int64), k
+    )
     label = _cut(graph, load, ground, share)
     rows = np.repeat(np.arange(graph.n), np.diff(graph.indptr))
     open_ = graph.walkable & (ground[rows] == ground[graph.indices])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from api.cli import edge, output
-from api.cli.groups import load
+from api.cli.groups import load, plan
 from api.cli.output import AsJson
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="文件 / the file")]
@@ -48,3 +48,128 @@ def load_network(
         )
     output.result(report.as_dict(), as_json)
     raise typer.Exit(report.exit_code)
+
+
+@load.command("weights")
+def load_weights(
+    file: File,
+    column: Annotated[str, typer.Option(help="权重名：households、people … / the weight's name")],
+    value_field: Annotated[str | None, typer.Option(help="数值列 / the column of values")] = None,
+    code_field: Annotated[str | None, typer.Option(help="编码列 / the column of codes")] = None,
+    crs: Crs = "auto",
+    layer: Layer = None,
+    encoding: Encoding = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """户数、人口等，按编码、面或点分摊到单元 / Households, people …, shared out to units by code, polygon or point."""
+    import etl.weights
+
+    with edge.work() as session, output.progress() as progress:
+        report = etl.weights.load(
+            session,
+            file,
+            column=column,
+            value_field=value_field,
+            code_field=code_field,
+            crs=crs,
+            layer=layer,
+            encoding=encoding,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    output.result(report.as_dict(), as_json)
+    raise typer.Exit(report.exit_code)
+
+
+Name = Annotated[str, typer.Option(help="方案名称 / the plan's name")]
+Field = Annotated[str | None, typer.Option(help="列名 / a column")]
+
+
+@load.command("plan")
+@plan.command("import")
+def load_plan(
+    file: File,
+    name: Name,
+    crs: Crs = "auto",
+    code_field: Field = None,
+    name_field: Field = None,
+    layer: Layer = None,
+    encoding: Encoding = None,
+    nest: Annotated[
+        str | None, typer.Option(help="strict, soft, free；默认自动 / by default what holds")
+    ] = None,
+    cut: Annotated[
+        bool, typer.Option("--cut", help="沿网格界线切分单元 / cut units along the grids")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """已有网格图层成为方案 / An existing grid layer becomes a plan; its polygons stay as an overlay of that name."""
+    import dataclasses
+
+    import etl.boundaries
+    import grids.imports
+    from grids import stored, units
+
+    _refuse_cut(cut)
+    with edge.work() as session, output.progress() as progress:
+        stored.check_name(session, name)
+        units.read(session)  # refused early, with the command that builds them
+        _refuse_level(session, name)
+        report = etl.boundaries.load(
+            session,
+            file,
+            level=name,
+            crs=crs,
+            code_field=code_field,
+            name_field=name_field,
+            layer=layer,
+            encoding=encoding,
+            progress=progress,
+        )
+        found = grids.imports.load_plan(
+            session, name=name, level=_level_of(report), nest=nest, progress=progress
+        )
+    output.say(
+        f"方案“{name}”（编号 {found.plan_id}）：{found.grids} 个网格；与图层相差 {found.differing_m2:,.0f} m²、"
+        f"{found.differing_cases} 件案件。",
+        f"Plan {name!r} (id {found.plan_id}): {found.grids} grids; it differs from the layer by "
+        f"{found.differing_m2:,.0f} m² and {found.differing_cases} cases.",
+    )
+    output.result({**dataclasses.asdict(found), "load": report.as_dict()}, as_json)
+    raise typer.Exit(report.exit_code)
+
+
+def _level_of(report: Any) -> str:
+    """The level's name as the boundary loader wrote it."""
+    return str(report.source)
+
+
+def _refuse_level(session: Any, name: str) -> None:
+    from sqlalchemy import text
+
+    from geo.errors import RefusedArgument
+
+    if session.scalar(text("SELECT 1 FROM level WHERE name = :n"), {"n": name}):
+        raise RefusedArgument(
+            f"已有层级“{name}”；导入方案会以同名层级保存其图形。",
+            f"There is a level {name!r} already; an imported plan keeps its polygons under the plan's name.",
+            code="plan-name-taken",
+            field="name",
+            do_zh="请另取方案名称。",
+            do_en="Choose another name for the plan.",
+        )
+
+
+def _refuse_cut(cut: bool) -> None:
+    from geo.errors import RefusedArgument
+
+    if cut:
+        raise RefusedArgument(
+            "本版本还不能沿导入的网格切分单元。",
+            "This version does not cut units along an imported layer yet.",
+            code="cut-unavailable",
+            field="cut",
+            do_zh="请不带 --cut 导入；差异会以 m² 和案件数报告，原图形保留为同名层级。",
+            do_en="Import without --cut: the difference is reported in m² and cases, the polygons stay as a level.",
+        )

@@ -74,6 +74,20 @@ def from_word(word: str) -> Kind | None:
     return Kind(class_, kind, stops(class_, kind))
 
 
+def refined(kind: Kind, word: str | None) -> Kind:
+    """The kind with the finer word of a second column (primary, 主干路, river …), where it names one of its class.
+
+    >>> refined(Kind("road", None, False), "primary")
+    Kind(class_='road', kind='primary', barrier=True)
+    """
+    if word is None:
+        return kind
+    known = WORDS.get(word.strip().casefold())
+    finer = known[1] if known is not None and known[0] == kind.class_ else None
+    finer = finer or (word.strip()[:40] if kind.kind in (None, kind.class_) else kind.kind)
+    return Kind(kind.class_, finer, stops(kind.class_, finer))
+
+
 def stops(class_: str, kind: str | None) -> bool:
     """Whether a way of this class and kind is a barrier: rail, water, main roads.
 

@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from etl.network import graphml
-from etl.network.classes import CLASSES, Kind, from_tags, from_word, other_tags, stops
+from etl.network.classes import CLASSES, Kind, from_tags, from_word, other_tags, refined, stops
 from etl.reading import NETWORK_DRIVERS, Limits, VectorFile, read_vector, repair, unpack
 from etl.rejects import Reject
 from geo import crs as coordinates
@@ -23,6 +23,7 @@ NAMES = ("name", "名称", "道路名称", "路名", "名字", "street", "road_n
 IDS = ("osm_id", "osmid", "way_id", "id", "编号", "标识码", "fid", "objectid", "gid", "code", "编码")
 CLASS_COLUMNS = ("class", "fclass", "highway", "way_class", "road_class", "type", "kind", "category", "类别", "类型", "分类",
                  "等级", "道路等级", "道路类型", "要素类型")  # fmt: skip
+KIND_COLUMNS = ("kind", "highway", "fclass", "subtype", "等级", "道路等级", "小类", "子类")
 BARRIER_COLUMNS = ("barrier", "is_barrier", "障碍", "屏障", "是否障碍")
 YES = frozenset({"1", "1.0", "true", "t", "yes", "y", "是", "有"})
 OSM_LAYERS = ("lines", "multipolygons")
@@ -78,10 +79,8 @@ def read(
     if b"OSMHeader" in head[:32]:
         found = _osm(plain, _stem(path))
     elif (
-        (head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<?xml")
-        and b"<kml" not in head)
-        or b"<graphml" in head
-    ):
+        head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<?xml") and b"<kml" not in head
+    ) or b"<graphml" in head:
         found = _graph(plain, _stem(path), crs)
     else:
         found = _layer(
@@ -184,8 +183,10 @@ def _layer(file: VectorFile, path: Path, crs: str, class_: str | None) -> Ways:
     columns = {str(c).strip().casefold(): c for c in frame.columns if c != "geometry"}
     words = None if class_ else _column(columns, CLASS_COLUMNS)
     named, barred = _column(columns, NAMES), _column(columns, BARRIER_COLUMNS)
+    finer = _column({k: v for k, v in columns.items() if v != words}, KIND_COLUMNS)
     numbered = _unique_column(frame, columns)
     found.layout = {
+        "kind": finer,
         "class": words,
         "id": numbered or "hash of the geometry",
         "name": named,
@@ -193,16 +194,22 @@ def _layer(file: VectorFile, path: Path, crs: str, class_: str | None) -> Ways:
     }
     geometry = coordinates.project(frame.geometry.to_numpy(), "EPSG:4326", chosen)
     whole = Kind(class_, None, stops(class_, None)) if class_ else Kind("road", None, False)
+    columns_of = {
+        c: [_text(v) for v in frame[c].tolist()]
+        for c in (words, finer, barred, numbered, named)
+        if c is not None
+    }
     for i, row in enumerate(file.rows.tolist()):
-        word = _text(frame[words].iloc[i]) if words is not None else None
-        kind = whole if words is None else from_word(word or "")
+        kind = whole if words is None else from_word(columns_of[words][i] or "")
         if kind is None:
-            found.rejects.append(_unknown_class(row, str(words), word))
+            found.rejects.append(_unknown_class(row, str(words), columns_of[words][i]))
             continue
+        if finer is not None:
+            kind = refined(kind, columns_of[finer][i])
         if barred is not None:
-            kind = replace(kind, barrier=(_text(frame[barred].iloc[i]) or "").casefold() in YES)
-        way_id = _text(frame[numbered].iloc[i]) if numbered is not None else None
-        name = _text(frame[named].iloc[i]) if named is not None else None
+            kind = replace(kind, barrier=(columns_of[barred][i] or "").casefold() in YES)
+        way_id = columns_of[numbered][i] if numbered is not None else None
+        name = columns_of[named][i] if named is not None else None
         found.add(row, way_id or _fingerprint(geometry[i]), kind, name, geometry[i])
     if words is None and class_ is None:
         found.notices.append(

@@ -17,7 +17,7 @@ from etl.rejects import LoadReport, reserve_run_id, store
 from etl.units import ground
 from etl.units.ground import Cells, Obstacles, Wish
 from etl.units.store import make_room, numbered, store_units
-from geo.attribution import place_again
+from geo.attribution import PLACEMENT_LOCK, place_again
 from geo.db.versions import bump
 from geo.errors import RefusedArgument
 from geo.progress import Progress, silent
@@ -61,6 +61,8 @@ def build(
     """
     _check_sizes(target_area_m2, empty_area_m2)
     started = dt.datetime.now(dt.UTC)
+    # before load_run is touched: case loads take the two in this order, the other way round they could deadlock
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLACEMENT_LOCK})
     areas = read_areas(session, within)
     replaced = make_room(session)
     obstacles = read_obstacles(session, areas.geometry, barriers)

@@ -127,7 +127,7 @@ class _Work:
     def split(self, faces: mesh.Faces) -> mesh.Faces:
         """Everything above the target divided: equal cuts, or lattice cells in areas that no barrier crosses."""
         size = shapely.area(faces.polygons)
-        aim = np.where(self.kind(faces.polygons) > 0, max(self.empty, self.target), self.target)
+        aim = self.aim(faces.polygons)
         large = size > SPLIT_SHARE * aim
         whole = large & (np.bincount(faces.area, minlength=len(self.areas))[faces.area] == 1)
         whole &= aim == self.target
@@ -147,6 +147,12 @@ class _Work:
             cap[kind > 0], least[kind > 0] = CAP_SHARE * self.empty, 0.5 * self.empty
         merged = self._merged(faces, cap, least)
         return merged.polygons, merged.area, self.kind(merged.polygons)
+
+    def aim(self, polygons: Geometries) -> NDArray[np.float64]:
+        """The target of every face: larger where nothing happens, when that was asked."""
+        if self.empty <= self.target:
+            return np.full(len(polygons), self.target)
+        return np.where(self.kind(polygons) > 0, self.empty, self.target)
 
     def kind(self, polygons: Geometries) -> NDArray[np.int64]:
         """0 ground where something happens, 1 empty ground, 2 water."""
@@ -189,7 +195,7 @@ class _Work:
         """Concave leftovers and odd cells that are still too large are cut once more, until none is."""
         for _ in range(4):
             size = shapely.area(faces.polygons)
-            aim = np.where(self.kind(faces.polygons) > 0, max(self.empty, self.target), self.target)
+            aim = self.aim(faces.polygons)
             large = size > (CAP_SHARE - 2 * LEAST_SHARE) * aim
             if not large.any():
                 break

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from etl.units.plane import Geometries
 
-BISECTIONS = 24
-SHARE_TOLERANCE = 0.01
-FAR_M = 1e6
+BISECTIONS = 30
+SHARE_TOLERANCE = 0.001
 
 
 def cuts(polygons: Geometries, pieces: NDArray[np.int64]) -> Geometries:
@@ -31,15 +30,14 @@ def _cut(polygon: Any, pieces: int, lines: list[Any]) -> None:
         if k < 2 or piece.is_empty:
             continue
         angle = _long_axis(piece)
-        share = (k // 2) / k
-        at = _position(piece, angle, share)
-        line = _across(piece, angle, at)
+        at = position(piece, angle, (k // 2) / k)
+        line, behind, beyond = _tools(piece, angle, at)
         lines.append(shapely.intersection(line, piece))
-        low, high = _sides(piece, angle, at)
-        for half, n in ((low, k // 2), (high, k - k // 2)):
-            parts = shapely.get_parts(half)
-            for part in parts:  # a concave piece may fall into several: each gets pieces by its share
-                waiting.append((part, max(1, round(n * part.area / max(half.area, 1e-9)))))
+        for half, n in ((behind, k // 2), (beyond, k - k // 2)):
+            if n > 1:
+                side = shapely.intersection(half, piece)
+                for part in shapely.get_parts(side):  # a concave piece may fall apart: each part by its share
+                    waiting.append((part, max(1, round(n * part.area / max(side.area, 1e-9)))))
 
 
 def _long_axis(piece: Any) -> float:
@@ -52,56 +50,65 @@ def _long_axis(piece: Any) -> float:
     return math.atan2(y, x) % math.pi
 
 
-def _position(piece: Any, angle: float, share: float) -> float:
-    """Where along `angle` a cut leaves `share` of the area behind it (regula falsi kept inside its bracket)."""
-    along = shapely.get_coordinates(piece) @ (math.cos(angle), math.sin(angle))
-    low, high = float(along.min()), float(along.max())
-    below, above = 0.0, 1.0
-    total = piece.area
-    at = low + (high - low) * share
-    for step in range(BISECTIONS):
-        got = _sides(piece, angle, at)[0].area / total
+def position(piece: Any, angle: float, share: float) -> float:
+    """How far along `angle` a cut must lie to leave `share` of the piece's area behind it.
+
+    No geometry is cut to find it: by Green's theorem the area behind a cut at t is ∮ min(u, t) dv over the rings.
+
+    >>> round(position(shapely.box(0, 0, 10, 4), 0.0, 0.25), 2)
+    2.5
+    """
+    u0, v0, u1, v1 = _edges(piece, angle)
+    low, high = float(min(u0.min(), u1.min())), float(max(u0.max(), u1.max()))
+    whole = abs(_behind(u0, v0, u1, v1, high))
+    for _ in range(BISECTIONS):
+        at = (low + high) / 2
+        got = abs(_behind(u0, v0, u1, v1, at)) / whole
         if abs(got - share) < SHARE_TOLERANCE:
-            break
-        if got < share:
-            low, below = at, got
-        else:
-            high, above = at, got
-        slope = (share - below) / max(above - below, 1e-12)
-        at = low + (high - low) * (0.5 if step % 3 == 2 else min(max(slope, 0.05), 0.95))
-    return at
+            return at
+        low, high = (at, high) if got < share else (low, at)
+    return (low + high) / 2
 
 
-def _sides(piece: Any, angle: float, at: float) -> tuple[Any, Any]:
-    """The parts of a piece behind and beyond a cut."""
-    return shapely.intersection(piece, _half_plane(piece, angle, at, -1)), shapely.intersection(
-        piece, _half_plane(piece, angle, at, 1)
-    )
-
-
-def _half_plane(piece: Any, angle: float, at: float, sign: int) -> Any:
+def _edges(piece: Any, angle: float) -> tuple[NDArray[np.float64], ...]:
+    """Ends of all ring edges, turned so that u runs along `angle`; outer rings one way round, holes the other."""
+    rings = shapely.get_rings(shapely.orient_polygons(piece))
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
     c, s = math.cos(angle), math.sin(angle)
-    middle = _middle(piece, angle)
+    u, v = xy @ (c, s), xy @ (-s, c)
+    here = np.flatnonzero(ring[1:] == ring[:-1])
+    return u[here], v[here], u[here + 1], v[here + 1]
+
+
+def _behind(
+    u0: NDArray[np.float64],
+    v0: NDArray[np.float64],
+    u1: NDArray[np.float64],
+    v1: NDArray[np.float64],
+    t: float,
+) -> float:
+    """∮ min(u, t) dv: on the part of an edge beyond t, u counts as t."""
+    a, b = np.minimum(u0, t), np.minimum(u1, t)
+    crosses = (u0 < t) != (u1 < t)
+    mean = (a + b) / 2
+    if crosses.any():
+        inner = np.abs((t - np.minimum(u0, u1)[crosses]) / (u1 - u0)[crosses])  # share of the edge behind t
+        near = np.minimum(a, b)[crosses]
+        mean[crosses] = inner * (near + t) / 2 + (1 - inner) * t
+    return float((mean * (v1 - v0)).sum())
+
+
+def _tools(piece: Any, angle: float, at: float) -> tuple[Any, Any, Any]:
+    """The cutting line and the half planes (as large boxes) behind and beyond it."""
+    c, s = math.cos(angle), math.sin(angle)
+    middle = piece.centroid.y * c - piece.centroid.x * s
     reach = piece.length + 1.0
-    a, b = (
-        (at * c - (middle - reach) * s, at * s + (middle - reach) * c),
-        (
-            at * c - (middle + reach) * s,
-            at * s + (middle + reach) * c,
-        ),
+    a, b = ((at * c - (middle + t) * s, at * s + (middle + t) * c) for t in (-reach, reach))
+    along = (reach * c, reach * s)
+    boxes = (
+        shapely.Polygon(
+            [a, b, (b[0] + f * along[0], b[1] + f * along[1]), (a[0] + f * along[0], a[1] + f * along[1])]
+        )
+        for f in (-1, 1)
     )
-    far = (sign * reach * c, sign * reach * s)
-    return shapely.Polygon([a, b, (b[0] + far[0], b[1] + far[1]), (a[0] + far[0], a[1] + far[1])])
-
-
-def _across(piece: Any, angle: float, at: float) -> Any:
-    c, s = math.cos(angle), math.sin(angle)
-    middle, reach = _middle(piece, angle), piece.length + 1.0
-    return shapely.LineString(
-        [(at * c - (middle + t * reach) * s, at * s + (middle + t * reach) * c) for t in (-1, 1)]
-    )
-
-
-def _middle(piece: Any, angle: float) -> float:
-    """Where the piece lies across the cut's direction: the centroid measured along the cut."""
-    return float(piece.centroid.y * math.cos(angle) - piece.centroid.x * math.sin(angle))
+    return (shapely.LineString([a, b]), *boxes)

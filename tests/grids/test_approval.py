@@ -27,7 +27,10 @@ DAY = dt.timedelta(days=1)
 def city(settings: Settings, insert_areas: Insert) -> Settings:
     """Two communities with a few units and four drafts A–D."""
     with sessions.session(settings) as s:
-        areas = {f"42010600100{i}": shapely.box(114.3 + i * 0.005, 30.5, 114.305 + i * 0.005, 30.504) for i in (1, 2)}
+        areas = {
+            f"42010600100{i}": shapely.box(114.3 + i * 0.005, 30.5, 114.305 + i * 0.005, 30.504)
+            for i in (1, 2)
+        }
         insert_areas(s, "community", areas, rank=4)
         etl.units.build(s, target_area_m2=12_000)
         for name in "ABCD":
@@ -114,12 +117,17 @@ def test_a_plan_with_a_gap_is_refused_with_the_units(city: Settings) -> None:
     with sessions.session(city) as s:
         plan = stored.find(s, "A")
         s.execute(
-            text("INSERT INTO plan_unit (plan_id, unit_id, revision, grid_id) VALUES (:p, 1, 1, NULL)"), {"p": plan.id}
+            text("INSERT INTO plan_unit (plan_id, unit_id, revision, grid_id) VALUES (:p, 1, 1, NULL)"),
+            {"p": plan.id},
         )
         with pytest.raises(RefusedArgument) as refused:
             plans.approve(s, "A", dt.date.today())
         first = refused.value.facts["violations"][0]
-        assert (first.code, first.measured, first.allowed) == ("incomplete", 1, 0) and "420106001001001" in first.en
+        assert (first.code, first.measured, first.allowed) == (
+            "incomplete",
+            1,
+            0,
+        ) and "420106001001001" in first.en
 
 
 def test_a_grid_in_two_pieces_is_refused(city: Settings) -> None:
@@ -131,7 +139,9 @@ def test_a_grid_in_two_pieces_is_refused(city: Settings) -> None:
         one = rows[0]
         far = next(r for r in reversed(rows) if r.area_code == one.area_code and r.grid_id != one.grid_id)
         s.execute(
-            text("INSERT INTO plan_unit (plan_id, unit_id, revision, grid_id) SELECT id, :u, 1, :g FROM plan WHERE name = 'A'"),
+            text(
+                "INSERT INTO plan_unit (plan_id, unit_id, revision, grid_id) SELECT id, :u, 1, :g FROM plan WHERE name = 'A'"
+            ),
             {"u": far.unit_id, "g": one.grid_id},
         )
         codes = {v.code for v in plans.check(s, "A")}
@@ -146,13 +156,18 @@ def test_codes_of_approved_grids_are_never_given_to_other_ground(city: Settings)
         after = dict(iter_rows(s, "E"))
         shared = set(before) & set(after)
         for code in shared:  # a kept code stands on mostly the same ground
-            assert before[code].intersection(after[code]).area > 0.5 * max(before[code].area, after[code].area)
+            assert before[code].intersection(after[code]).area > 0.5 * max(
+                before[code].area, after[code].area
+            )
         assert len(after) == 11
 
 
 def iter_rows(s: Session, plan: str) -> list[tuple[str, Any]]:
     rows = s.execute(
-        text("SELECT g.code, ST_AsBinary(g.geom) FROM grid g JOIN plan p ON p.id = g.plan_id WHERE p.name = :n"), {"n": plan}
+        text(
+            "SELECT g.code, ST_AsBinary(g.geom) FROM grid g JOIN plan p ON p.id = g.plan_id WHERE p.name = :n"
+        ),
+        {"n": plan},
     )
     return [(code, shapely.from_wkb(bytes(geom))) for code, geom in rows]
 
