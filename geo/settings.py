@@ -144,7 +144,10 @@ class Settings:
     def socket_dir(self) -> Path:
         """Where the private cluster's unix socket stands: in `home`, or in a short hashed place."""
         beside = self.home / "run"
-        if len(os.fsencode(beside / SOCKET_NAME)) <= SOCKET_PATH_LIMIT_BYTES:
+        plain = not set(str(beside)) & set(
+            ",'\"\\\n@"
+        )  # characters that mean something in PostgreSQL's settings
+        if plain and len(os.fsencode(beside / SOCKET_NAME)) <= SOCKET_PATH_LIMIT_BYTES:
             return beside
         digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"wangge-{digest}"

@@ -128,11 +128,13 @@ def test_four_starters_at_once(own: Settings) -> None:
     assert ask(own) == 1
 
 
-def test_a_path_too_long_for_a_socket_gets_a_short_one() -> None:
+@pytest.mark.parametrize("name", ["很长的文件夹" * 6, 'it\'s, "odd" \\ name'])
+def test_a_path_that_no_socket_can_have_gets_a_short_one(name: str) -> None:
     base = Path(tempfile.mkdtemp(prefix="wangge-long-"))
     base.chmod(0o755)
-    long = Settings(home=base / ("很长的文件夹" * 6) / "data", fsync=False)
+    long = Settings(home=base / name / "data", fsync=False)
     assert len(os.fsencode(long.socket_dir / SOCKET_NAME)) <= 100
+    assert long.socket_dir.parent == Path(tempfile.gettempdir())
     long.home.parent.mkdir()
     try:
         cluster.start(long)
