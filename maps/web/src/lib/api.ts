@@ -51,8 +51,9 @@ export async function get<T>(url: string, lang: Lang, signal?: AbortSignal): Pro
 }
 
 export async function send(method: "POST" | "DELETE", url: string, lang: Lang, body?: unknown): Promise<void> {
-  const content = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-  await ask(url, lang, { method, ...content });
+  const headers: Record<string, string> = { "X-Requested-With": "wangge" }; // no other site can send this header
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  await ask(url, lang, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
 }
 
 /** Answers kept while the data stays the same: going back to a period costs nothing. Oldest out first. */

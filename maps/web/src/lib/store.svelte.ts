@@ -251,7 +251,7 @@ class Store {
   }
 
   async signOut(): Promise<void> {
-    await send("DELETE", "/api/session", this.lang);
+    await this.during(() => send("DELETE", "/api/session", this.lang));
     await this.loadCity();
   }
 }
