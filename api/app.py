@@ -110,8 +110,10 @@ def check_policy(app: FastAPI, plain: Mapping[str, ASGIApp]) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     service.fresh.start()
+    app.state.metrics.start()
     yield
     service.fresh.stop()
+    app.state.metrics.stop()
     sessions.forget(service.settings)
 
 

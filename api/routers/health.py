@@ -36,8 +36,7 @@ def readyz(_: Annotated[Plain, Query()], service: TheService) -> answers.Answer:
 @router.get("/metrics", summary="Prometheus figures")
 def metrics(_: Annotated[Plain, Query()], request: Request) -> answers.Answer:
     """Requests, seconds and statuses by route over all workers, in Prometheus' text format. No city data."""
-    content, media_type = request.app.state.metrics.exposition()
-    return answers.Answer(content, media_type)
+    return answers.Answer(request.app.state.metrics.exposition(), "text/plain")
 
 
 def _database(service: Service) -> dict[str, Any]:

@@ -71,10 +71,17 @@ def _who(principal: auth.Principal) -> dict[str, Any]:
 
 
 def _with_cookie(found: dict[str, Any], request: Request, secret: str, seconds: int) -> answers.Answer:
-    secure = "; Secure" if request.url.scheme == "https" else ""
+    secure = "; Secure" if _encrypted(request) else ""
     cookie = f"{auth.COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max(0, seconds)}{secure}"
     content = answers.to_json(found)
     return answers.Answer(content, "application/json", headers={"set-cookie": cookie})
+
+
+def _encrypted(request: Request) -> bool:
+    trusted = request.app.state.service.settings.trusted_proxies
+    if request.client and request.client.host in trusted:
+        return request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
+    return request.url.scheme == "https"
 
 
 def _address(request: Request, service: Service) -> str:

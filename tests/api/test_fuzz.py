@@ -1,0 +1,59 @@
+"""Whatever is sent, no route answers with a fault of ours, and nothing of the inside is told."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api import policy
+
+LEAKS = re.compile(
+    r"Traceback|psycopg|sqlalchemy|SELECT\s.*\sFROM|HINT:|DETAIL:|/work|/usr/|site-packages", re.DOTALL
+)
+HOSTILE = st.sampled_from([
+    "", " ", "0", "-1", "1e400", "NaN", "9223372036854775808", "1" * 400, "'; DROP TABLE cases;--", "\u202e", "😀" * 50,
+    "as-of:", "as-of:2024-02-30", "hexagon:", "hexagon:9", "grid", "community@", "%s", "{x}", "../..", "null", "[]", "\x1b",
+    "8931aa4224bffff", "0" * 16, "-Infinity", "2024-01-01/..", "１２", "\ufeff", "\ud7ff",
+])  # fmt: skip
+VALUES = HOSTILE | st.text(st.characters(exclude_categories=("Cs",)), max_size=40) | st.integers().map(str)
+PARAMETERS = st.sampled_from([
+    "from", "to", "category", "origin", "status", "measure", "asof", "plan", "level", "resolution", "bbox", "kind", "by",
+    "code", "bucket", "limit", "after", "before", "source", "placed", "format", "columns", "classes_by", "lang", "depth", "x",
+])  # fmt: skip
+GETS = [rule.path for rule in policy.TABLE if rule.method == "GET" and rule.path != "/basemap.pmtiles"]
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.sampled_from(GETS),
+    parts=st.lists(VALUES, min_size=6, max_size=6),
+    query=st.lists(st.tuples(PARAMETERS, VALUES), max_size=5),
+    staff=st.booleans(),
+)
+def test_no_answer_is_a_fault(town: Any, path: str, parts: list[str], query: Any, staff: bool) -> None:
+    names = re.findall(r"\{(\w+)(?::path)?\}", path)
+    for name, value in zip(names, parts, strict=False):
+        path = re.sub(r"\{" + name + r"(:path)?\}", lambda _, v=value: quote(v, safe="") or "x", path)
+    target = path + "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in query)
+    answer = (town.staff if staff else town.get)(target)
+    assert answer.status_code < 500 or path == "/", (target, answer.text)
+    assert answer.elapsed.total_seconds() < 5
+    if answer.status_code >= 400:
+        assert answer.headers["content-type"] == "application/problem+json", target
+        assert not LEAKS.search(str({**answer.json(), "instance": ""})), answer.text
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    z=st.integers(0, 30),
+    x=st.integers(0, 2**31),
+    y=st.integers(0, 2**31),
+    layer=st.sampled_from(["grids", "cases", "hexagons"]),
+)
+def test_any_tile_number(town: Any, z: int, x: int, y: int, layer: str) -> None:
+    inside = z <= 22 and x < 1 << z and y < 1 << z
+    assert (town.staff(f"/tiles/{layer}/{z}/{x}/{y}.mvt").status_code in (200, 204)) == inside
