@@ -24,3 +24,9 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_the_policy_table_is_the_code() -> None:
+    from api import policy
+
+    assert policy.markdown().strip() in (ROOT / "docs/api.md").read_text("utf-8"), "run: python -m api.policy"
