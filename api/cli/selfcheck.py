@@ -7,6 +7,7 @@ The service counts from memory-mapped columns; the SQL here knows nothing of the
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -61,6 +62,9 @@ def compare(settings: Settings, url: str, token: str) -> Iterator[Compared]:
 
 
 def _up(url: str) -> Iterator[Compared]:
+    deadline = time.monotonic() + TIMEOUT_S
+    while _get(url + "/readyz")[0] != 200 and time.monotonic() < deadline:
+        time.sleep(0.2)  # the column files of a fresh database are being made
     for path in ("/healthz", "/readyz", "/api/openapi.json", "/"):
         status, body, kind = _get(url + path)
         yield Compared(path, status == 200 and bool(body), f"{status} {kind}, {len(body)} bytes")
