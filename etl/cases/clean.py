@@ -38,6 +38,7 @@ LIMITS = {
     "responsible_body": 200,
     "repeat_of": 200,
     "description": 20_000,
+    "wkt": 1_000_000,
 }
 ATTRIBUTE_LIMIT = 4_000
 UNKNOWN = -9
