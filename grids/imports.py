@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from geo import crs
 from geo.db.tables import Audit, Plan
 from geo.db.versions import bump
 from geo.errors import NotFound
+from geo.overlap import most
 from geo.placement import PointIndex
 from geo.progress import Progress, silent
 from grids import stored, units
@@ -51,7 +51,6 @@ class _Layer:
     codes: list[str]
     names: list[str]
     geometry: NDArray[np.object_]
-    measuring_crs: str
 
 
 def load_plan(
@@ -68,7 +67,7 @@ def load_plan(
     layer = _read_layer(session, level or name)
     progress("overlap", 0, graph.n)
     geometry = _unit_geometry(session, graph)
-    best, overlap = majority(geometry, layer, graph)
+    best, share = most(geometry, layer.geometry)
     progress("overlap", graph.n, graph.n)
     kept, number = np.unique(best[best >= 0], return_inverse=True)
     grid = np.full(graph.n, -1, np.int64)
@@ -81,7 +80,7 @@ def load_plan(
         session, name, partition, named, nesting=nesting, origin="imported", author=author,
         grid_names=[layer.names[p] for p in kept.tolist()],
     )  # fmt: skip
-    differing, cases = _differing_cases(session, graph, best, overlap, layer)
+    differing, cases = _differing_cases(session, graph, best, share, layer)
     found = Imported(
         plan_id=plan.id,
         name=name,
@@ -89,7 +88,7 @@ def load_plan(
         units=graph.n,
         open_units=int((grid < 0).sum()),
         lost_polygons=[code for p, code in enumerate(layer.codes) if p not in set(kept.tolist())],
-        differing_m2=_differing_m2(geometry, layer, overlap),
+        differing_m2=_differing_m2(geometry, layer, graph, share),
         differing_cases=differing,
         cases=cases,
         nesting=nesting,
@@ -99,26 +98,10 @@ def load_plan(
     return found
 
 
-def majority(units_4326: NDArray[np.object_], layer: _Layer, graph: UnitGraph) -> tuple[Ints, Floats]:
-    """For every unit the polygon that holds most of its area (−1: none; ties: the lower code) and that area in m²."""
-    flat = crs.project(units_4326, layer.measuring_crs)
-    polygons = crs.project(layer.geometry, layer.measuring_crs)
-    unit, polygon = shapely.STRtree(polygons).query(flat, predicate="intersects")
-    shared = shapely.area(shapely.intersection(flat[unit], polygons[polygon]))
-    order = np.lexsort((polygon, -shared, unit))
-    unit, polygon, shared = unit[order], polygon[order], shared[order]
-    _, first = np.unique(unit, return_index=True)
-    first = first[shared[first] > 0]
-    best = np.full(graph.n, -1, np.int64)
-    area = np.zeros(graph.n)
-    best[unit[first]], area[unit[first]] = polygon[first], shared[first]
-    return best, area
-
-
 def _read_layer(session: Session, level: str) -> _Layer:
     edition = session.execute(
         text(
-            "SELECT e.id, e.measuring_crs FROM edition e JOIN level l ON l.id = e.level_id WHERE l.name = :l "
+            "SELECT e.id FROM edition e JOIN level l ON l.id = e.level_id WHERE l.name = :l "
             "ORDER BY lower(e.during) DESC NULLS LAST LIMIT 1"
         ),
         {"l": level},
@@ -136,7 +119,7 @@ def _read_layer(session: Session, level: str) -> _Layer:
         {"e": edition.id},
     ).all()
     geometry = np.asarray(shapely.from_wkb([bytes(r.geom) for r in rows]), dtype=object)
-    return _Layer([r.code for r in rows], [r.name for r in rows], geometry, edition.measuring_crs)
+    return _Layer([r.code for r in rows], [r.name for r in rows], geometry)
 
 
 def _unit_geometry(session: Session, graph: UnitGraph) -> NDArray[np.object_]:
@@ -145,23 +128,22 @@ def _unit_geometry(session: Session, graph: UnitGraph) -> NDArray[np.object_]:
     return np.asarray(shapely.from_wkb([wkb[i] for i in graph.ids.tolist()]), dtype=object)
 
 
-def _differing_m2(geometry: NDArray[np.object_], layer: _Layer, overlap: Floats) -> float:
+def _differing_m2(geometry: NDArray[np.object_], layer: _Layer, graph: UnitGraph, share: Floats) -> float:
     """Ground in another grid than in the layer: of units outside their polygon, and of the layer outside all units."""
-    flat = crs.project(geometry, layer.measuring_crs)
-    polygons = shapely.union_all(crs.project(layer.geometry, layer.measuring_crs))
-    outside = float(shapely.area(shapely.difference(polygons, shapely.coverage_union_all(flat))))
-    return float((shapely.area(flat) - overlap).sum()) + outside
+    beyond = shapely.difference(shapely.union_all(layer.geometry), shapely.union_all(geometry))
+    m2_per_square_degree = graph.area_m2.sum() / shapely.area(geometry).sum()
+    return float((graph.area_m2 * (1 - share)).sum() + beyond.area * m2_per_square_degree)
 
 
 def _differing_cases(
-    session: Session, graph: UnitGraph, best: Ints, overlap: Floats, layer: _Layer
+    session: Session, graph: UnitGraph, best: Ints, share: Floats, layer: _Layer
 ) -> tuple[int, int]:
     """Cases whose own polygon of the layer is not the one of their unit, and all placed cases.
 
     Only units that stick out of their polygon can hold such cases; the others are not looked at.
     """
     total = int(session.scalar(text("SELECT count(*) FROM cases WHERE unit_id IS NOT NULL")) or 0)
-    doubtful = graph.ids[overlap < WHOLE_SHARE * graph.area_m2].tolist()
+    doubtful = graph.ids[share < WHOLE_SHARE].tolist()
     rows = session.execute(
         text("SELECT unit_id, ST_X(geom) AS lon, ST_Y(geom) AS lat FROM cases WHERE unit_id = ANY(:units)"),
         {"units": doubtful},

@@ -228,6 +228,36 @@ def withdraw_plan(
     output.result(_row(done), as_json)
 
 
+@plan.command("export")
+def export_plan(
+    which: Which,
+    to: Annotated[Path, typer.Option("-o", "--output", help="单元归属表 .csv / unit → grid table, .csv")],
+) -> None:
+    """单元归属表 / The assignment of units to grids (polygons: wangge export grids --plan PLAN)."""
+    import csv
+
+    from geo.errors import RefusedArgument
+    from geo.exports.safety import neutralise
+    from grids import plans
+
+    if to.suffix.lower() != ".csv":
+        raise RefusedArgument(
+            f"{to.suffix or to.name} 不是 .csv。",
+            f"{to.suffix or to.name} is not .csv.",
+            code="export-format",
+            field="output",
+            do_zh="网格图形请用 wangge export grids。",
+            do_en="For grid polygons use `wangge export grids`.",
+        )
+    with edge.work() as session:
+        rows = plans.assignment(session, which)
+    with to.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(rows[0].keys())
+        writer.writerows([neutralise(v) if isinstance(v, str) else v for v in row.values()] for row in rows)
+    output.say(f"已写出 {len(rows)} 个单元：{to}", f"{len(rows)} units written to {to}.")
+
+
 def _row(one: Any) -> dict[str, Any]:
     return {field.name: getattr(one, field.name) for field in dataclasses.fields(one)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 from api.cli import edge, output
 from api.cli.groups import load
 from api.cli.reports import print_report
-from etl import boundaries, reading
+from etl import boundaries, reading, units
 from geo.errors import RefusedArgument
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="文件 / the file")]
@@ -73,6 +74,10 @@ def load_boundaries(
             dry_run=dry_run,
             progress=progress,
         )
+        if not dry_run and (followed := units.follow(session, report.source)) is not None:
+            report.details["units"] = dataclasses.asdict(
+                followed
+            )  # units stay, their areas are those of this edition
     if as_json:
         output.result(report.as_dict(), as_json=True)
     else:

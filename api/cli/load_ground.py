@@ -10,12 +10,21 @@ import typer
 from api.cli import edge, output
 from api.cli.groups import load, plan
 from api.cli.output import AsJson
+from api.cli.reports import print_report
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="文件 / the file")]
 Crs = Annotated[str, typer.Option(help="auto, EPSG:n, gcj02, bd09")]
 Layer = Annotated[str | None, typer.Option(help="文件内的图层 / the layer inside the file")]
 Encoding = Annotated[str | None, typer.Option(help="文字编码 / text encoding")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="只检查，不写入 / look only, write nothing")]
+
+
+def tell(report: Any, as_json: bool) -> None:
+    """The report as JSON, or as the person reads it."""
+    if as_json:
+        output.result(report.as_dict(), True)
+    else:
+        print_report(report, edge.lang())
 
 
 @load.command("network")
@@ -46,7 +55,7 @@ def load_network(
             dry_run=dry_run,
             progress=progress,
         )
-    output.result(report.as_dict(), as_json)
+    tell(report, as_json)
     raise typer.Exit(report.exit_code)
 
 
@@ -78,7 +87,7 @@ def load_weights(
             dry_run=dry_run,
             progress=progress,
         )
-    output.result(report.as_dict(), as_json)
+    tell(report, as_json)
     raise typer.Exit(report.exit_code)
 
 
@@ -136,7 +145,8 @@ def load_plan(
         f"Plan {name!r} (id {found.plan_id}): {found.grids} grids; it differs from the layer by "
         f"{found.differing_m2:,.0f} m² and {found.differing_cases} cases.",
     )
-    output.result({**dataclasses.asdict(found), "load": report.as_dict()}, as_json)
+    facts = dataclasses.asdict(found)
+    output.result({**facts, "load": report.as_dict()} if as_json else facts, as_json)
     raise typer.Exit(report.exit_code)
 
 

@@ -6,6 +6,7 @@ The one door is `build`; the geometry alone (no database) is `etl.units.ground.d
 from __future__ import annotations
 
 from etl.units.build import build, describe, obstacles_of
+from etl.units.editions import Followed, follow
 from etl.units.ground import Obstacles
 
-__all__ = ["Obstacles", "build", "describe", "obstacles_of"]
+__all__ = ["Followed", "Obstacles", "build", "describe", "follow", "obstacles_of"]

@@ -82,8 +82,10 @@ def build(
     progress("store", 0, len(order))
     store_units(session, found, order, codes, areas.ids, areas.edition_id, run_id)
     progress("store", len(order), len(order))
-    place_again(session, progress)
-    bump(session, "units", "city")
+    placed = place_again(session, progress)
+    report.details |= {"cases_placed": placed.cases, "facilities_placed": placed.facilities}
+    moved = {"cases": placed.cases, "facilities": placed.facilities}
+    bump(session, "units", "city", *(part for part, n in moved.items() if n))
     return report
 
 

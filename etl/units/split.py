@@ -24,7 +24,7 @@ def cuts(polygons: Geometries, pieces: NDArray[np.int64]) -> Geometries:
 
 
 def _cut(polygon: Any, pieces: int, lines: list[Any]) -> None:
-    waiting = [(polygon, pieces)]
+    waiting = _by_share(polygon, pieces)
     while waiting:
         piece, k = waiting.pop()
         if k < 2 or piece.is_empty:
@@ -35,9 +35,13 @@ def _cut(polygon: Any, pieces: int, lines: list[Any]) -> None:
         lines.append(shapely.intersection(line, piece))
         for half, n in ((behind, k // 2), (beyond, k - k // 2)):
             if n > 1:
-                side = shapely.intersection(half, piece)
-                for part in shapely.get_parts(side):  # a concave piece may fall apart: each part by its share
-                    waiting.append((part, max(1, round(n * part.area / max(side.area, 1e-9)))))
+                waiting += _by_share(shapely.intersection(half, piece), n)  # a concave piece may fall apart
+
+
+def _by_share(geometry: Any, pieces: int) -> list[tuple[Any, int]]:
+    """The polygons of a geometry with the pieces each is due by its area."""
+    parts = [part for part in shapely.get_parts(geometry) if part.geom_type == "Polygon"]
+    return [(part, max(1, round(pieces * part.area / geometry.area))) for part in parts]
 
 
 def _long_axis(piece: Any) -> float:
@@ -111,4 +115,5 @@ def _tools(piece: Any, angle: float, at: float) -> tuple[Any, Any, Any]:
         )
         for f in (-1, 1)
     )
-    return (shapely.LineString([a, b]), *boxes)
+    behind, beyond = boxes
+    return shapely.LineString([a, b]), behind, beyond

@@ -42,7 +42,7 @@ def stored(db: Session, column: str = "households") -> dict[str, float]:
         ),
         {"c": column},
     ).all()
-    return {code: total for code, total in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def test_by_code_of_areas(city: Session, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_empty_ground_gets_nothing_while_there_is_built_up_ground(city: Session,
     rows = city.execute(
         text("SELECT u.built_up, sum(w.value) FROM weight w JOIN unit u ON u.id = w.unit_id GROUP BY 1")
     ).all()
-    assert {b: v for b, v in rows} == pytest.approx({True: 100.0, False: 0.0})
+    assert {row[0]: row[1] for row in rows} == pytest.approx({True: 100.0, False: 0.0})
 
 
 def test_by_code_of_a_district_and_of_units(city: Session, tmp_path: Path) -> None:
