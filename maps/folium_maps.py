@@ -30,6 +30,7 @@ POLICY = (
 )
 ZONE_DETAIL_M, ROAD_DETAIL_M = 12.0, 8.0
 WHOLE_PACE_MS = 700
+FEW = 5  # a share or a median of fewer cases is drawn pale
 PLAN_COLOURS = ("#b9d4e6", "#f3d9a4", "#c9dfb4", "#e3c1d3", "#d8d2ee", "#f0c7b0", "#bfe0d6", "#dcd6c4")
 
 WORDS: dict[str, dict[str, str]] = {
@@ -38,6 +39,7 @@ WORDS: dict[str, dict[str, str]] = {
         "code": "编码",
         "measure": "数值",
         "none": "无数据",
+        "few": "n < {n}，浅色",
         "from": "≥ {low}",
         "whole": "全部",
         "play": "播放",
@@ -54,6 +56,7 @@ WORDS: dict[str, dict[str, str]] = {
         "code": "Code",
         "measure": "Value",
         "none": "no data",
+        "few": "n < {n}: pale",
         "from": "≥ {low}",
         "whole": "All",
         "play": "Play",
@@ -130,6 +133,7 @@ def heat_page(
         "share": measure.endswith("_share"),
         "whole": measure in classify.COUNTS,
         "showN": measure not in classify.COUNTS,
+        "few": 0 if measure in classify.COUNTS or measure in classify.RATES_WITH_NONE else FEW,
         "limits": {"whole": limits, "part": part_limits},
         "colours": {
             "whole": classify.colours(ramp, len(limits)),
@@ -160,6 +164,7 @@ def plan_page(
         "share": False,
         "whole": True,
         "showN": False,
+        "few": 0,
         "limits": {"whole": [0.0], "part": [0.0]},
         "colours": {"whole": [], "part": [], "none": "#ddd"},
     }
@@ -206,7 +211,7 @@ def _common(
         "words": words,
         "decimals": 2,
         "pace": WHOLE_PACE_MS,
-        "bounds": _bounds(shapes, ground),
+        "bounds": _bounds(shapes, frames[0].n, ground),
         "zones": {
             "codes": list(zones.codes),
             "names": list(zones.names),
@@ -236,13 +241,21 @@ def _common(
     }
 
 
-def _bounds(shapes: NDArray[np.object_], ground: Ground) -> list[list[float]]:
-    """South-west and north-east corner; the whole world when there is nothing to show."""
-    every = [*shapes, *([ground.limit] if ground.limit is not None else [])]
-    if not every:
+def _bounds(shapes: NDArray[np.object_], n: NDArray[np.int64], ground: Ground) -> list[list[float]]:
+    """South-west and north-east corner to open at: the city; without an outline, the zones with 99.8 % of the cases, so
+    that a few far positions do not shrink the rest; the whole world when there is nothing to show."""
+    if ground.limit is not None:
+        w, s, e, north = shapely.bounds(ground.limit).tolist()
+        return [[s, w], [north, e]]
+    if not len(shapes):
         return [[-60.0, -180.0], [75.0, 180.0]]
-    w, s, e, n = shapely.total_bounds(np.array(every, dtype=object)).tolist()
-    return [[s, w], [n, e]]
+    box, chance = shapely.bounds(shapes), np.maximum(n, 1e-9)
+    corner = []
+    for side, share in ((1, 0.001), (0, 0.001), (3, 0.999), (2, 0.999)):
+        order = np.argsort(box[:, side])
+        upto = np.cumsum(chance[order]) / chance.sum()
+        corner.append(float(box[order[min(int(np.searchsorted(upto, share)), len(order) - 1)], side]))
+    return [corner[:2], corner[2:]]
 
 
 def _numbers(values: NDArray[np.float64]) -> list[float | int | None]:

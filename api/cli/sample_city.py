@@ -117,6 +117,7 @@ def make(settings: Settings, spec: SampleSpec, units: int | None, progress: Prog
     made = Made(folder=str(written.manifest.parent))
     with work() as session:
         _profile(session, spec, written.name)
+        sample.bind(session)
     for load in _loads_before_units(written, progress):
         with work() as session:
             made.reports.append(load(session))

@@ -10,7 +10,8 @@ Story, one room after the other: `spec` → `lines` → `areas` → `land` → `
 → `happenings` → `dirt` → `case_files`, `ground_files` → `writing`.
 """
 
+from etl.sample.binding import bind
 from etl.sample.spec import TIMEZONE, SampleSpec
 from etl.sample.writing import MANIFEST, Written, write
 
-__all__ = ["MANIFEST", "TIMEZONE", "SampleSpec", "Written", "write"]
+__all__ = ["MANIFEST", "TIMEZONE", "SampleSpec", "Written", "bind", "write"]

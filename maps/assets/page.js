@@ -129,6 +129,10 @@ var Wangge = (function () {
       return v === null ? data.colours.none : colours()[classOf(v, limits())];
     }
 
+    function weight(i) {
+      return data.few && frame().values[i] !== null && frame().n[i] < data.few ? .28 : .9;
+    }
+
     function about(i) {
       var rows = [];
       if (data.zones.names[i] !== data.zones.codes[i]) rows.push([words.code, data.zones.codes[i]]);
@@ -156,7 +160,7 @@ var Wangge = (function () {
 
     var renderer = L.canvas({ padding: .3 });
     data.zones.shapes.forEach(function (packed, i) {
-      var p = L.polygon(shape(packed), { renderer: renderer, weight: .8, color: "#5b6470", opacity: .55, fillOpacity: .9, fillColor: fill(i) });
+      var p = L.polygon(shape(packed), { renderer: renderer, weight: .8, color: "#5b6470", opacity: .55, fillOpacity: weight(i), fillColor: fill(i) });
       p.bindTooltip(function () { return tip(i); }, { sticky: true, direction: "auto", opacity: 1 });
       p.bindPopup(function () { return popup(i); }, { maxWidth: 320 });
       p.on("mouseover", function () { p.setStyle({ weight: 2.6, color: "#111", opacity: 1 }); p.bringToFront(); });
@@ -176,6 +180,8 @@ var Wangge = (function () {
       shown.forEach(function (v) { if (v === null) none++; else count[classOf(v, limits())]++; });
       for (var i = limits().length - 1; i >= 0; i--) row(colours()[i], between(limits(), i, data), count[i]);
       if (none) row(data.colours.none, words.none, none);
+      var pale = polygons.filter(function (p, i) { return weight(i) < .9; }).length;
+      if (pale) legend.appendChild(node("small", "", words.few.replace("{n}", data.few) + " · " + pale));
       function row(colour, text, n) {
         var line = node("div"), box = node("i");
         box.style.background = colour;
@@ -188,7 +194,7 @@ var Wangge = (function () {
 
     function show(at) {
       state.frame = at;
-      polygons.forEach(function (p, i) { p.setStyle({ fillColor: fill(i) }); });
+      polygons.forEach(function (p, i) { p.setStyle({ fillColor: fill(i), fillOpacity: weight(i) }); });
       totals.textContent = frame().totals;
       showLegend();
       map.closePopup();
