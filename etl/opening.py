@@ -182,7 +182,13 @@ def _read_other(path: Path, work: Path, driver: str, layer: str | None, limits: 
         chosen = names[0]
     else:
         raise choose_layer(names, layer)
-    opened = _read_ogr(source, driver, chosen, None, limits)
+    try:
+        opened = _read_ogr(source, driver, chosen, None, limits)
+    except pyogrio.errors.FeatureError:
+        if driver != "OSM":
+            raise
+        pyogrio.set_gdal_config_options({"OSM_USE_CUSTOM_INDEXING": False})  # node ids out of order
+        opened = _read_ogr(source, driver, chosen, None, limits)
     opened.encoding = encoding
     wkb = opened.table.column(WKB).to_numpy(zero_copy_only=False)
     if driver == "GPKG" and any(value is None for value in wkb):

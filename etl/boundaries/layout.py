@@ -145,6 +145,10 @@ def _code(
     for column in by_word:
         if _unique(texts[column]):
             return column
+    for column in by_word:
+        filled = [value for value in texts[column] if value]
+        if _unique(filled) and 2 * len(filled) > len(texts[column]):
+            return column  # the features without a code are rejected by number
     tail = f"({CODE_TAIL}|{re.escape(plain(level))})$"
     for column in usable:
         several = len(texts[column]) > 1
