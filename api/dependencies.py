@@ -9,7 +9,7 @@ import contextlib
 import datetime as dt
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -23,8 +23,10 @@ from starlette.types import Scope
 from api import auth
 from api.answers import AnswerCache, etag
 from api.logs import log
+from geo.analysis.counts import heat
 from geo.columns import ColumnStore
 from geo.db import session as sessions
+from geo.errors import WanggeError
 from geo.settings import Settings
 
 ASK_EVERY_S = 0.5
@@ -41,8 +43,8 @@ class Freshness:
     so that answers from memory go on. Until the store has something to answer from, the database is asked.
     """
 
-    def __init__(self, store: ColumnStore) -> None:
-        self.store = store
+    def __init__(self, store: ColumnStore, first_answer: Callable[[], object]) -> None:
+        self.store, self._first_answer = store, first_answer
         self.ready = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -51,7 +53,8 @@ class Freshness:
         self._asked_at = float("-inf")
 
     def start(self) -> None:
-        """Opens (or builds) the columns on a thread of its own, again and again until it succeeds."""
+        """Opens (or builds) the columns on a thread of its own, again and again until it succeeds; one answer is made
+        before the service calls itself ready, so that nobody waits for kernels and zones."""
         self._thread = threading.Thread(target=self._open, name="wangge-opening", daemon=True)
         self._thread.start()
 
@@ -90,6 +93,8 @@ class Freshness:
         while not self._stop.is_set():
             try:
                 self.store.current()
+                with contextlib.suppress(WanggeError):  # no plan, no cases yet
+                    self._first_answer()
             except Exception as problem:  # whatever is wrong, the service waits for it to be put right
                 log("columns not ready", kind=type(problem).__name__)
                 self._stop.wait(RETRY_S)
@@ -118,7 +123,11 @@ class Service:
             with sessions.session(settings, "app") as s:
                 return auth.find(s, sha256)
 
-        return cls(settings, store, Freshness(store), auth.Principals(look_up))
+        def app_session() -> contextlib.AbstractContextManager[Session]:
+            return sessions.session(settings, "app")
+
+        fresh = Freshness(store, lambda: heat(app_session, store))
+        return cls(settings, store, fresh, auth.Principals(look_up))
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:

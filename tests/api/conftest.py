@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import anyio._backends._asyncio  # noqa: F401  imported before the threads that would import it
 import httpx
 import numpy as np
 import pytest
