@@ -15,6 +15,7 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geo.errors import RefusedArgument
 from geo.progress import Progress, silent
@@ -176,9 +177,7 @@ def _cut(graph: UnitGraph, load: Floats, ground: Ints, share: Ints) -> Ints:
     return label
 
 
-def _mend(
-    graph: UnitGraph, open_: np.ndarray[tuple[int], np.dtype[np.bool_]], load: Floats, label: Ints, k: int
-) -> None:
+def _mend(graph: UnitGraph, open_: NDArray[np.bool_], load: Floats, label: Ints, k: int) -> None:
     """Every part in one piece; units that no part can reach (islands of a piece) go to the nearest part."""
     wanted = label.copy()
     kernels.mend(graph.indptr, graph.indices, open_, load, label, k)
@@ -188,7 +187,7 @@ def _mend(
 
 def _settle(
     graph: UnitGraph,
-    open_: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    open_: NDArray[np.bool_],
     load: Floats,
     label: Ints,
     share: Ints,

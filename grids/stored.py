@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import IntegrityError
@@ -189,7 +190,7 @@ def _write_grids(
     return [int(i) for i in ids]
 
 
-def outline(units: np.ndarray[tuple[int], np.dtype[np.object_]]) -> str:
+def outline(units: NDArray[np.object_]) -> str:
     """The coverage union of units as hexadecimal EWKB of a multipolygon (EPSG:4326)."""
     union = shapely.coverage_union_all(units)
     parts = [p for p in shapely.get_parts(union) if p.geom_type == "Polygon"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -73,7 +74,9 @@ def follow(session: Session, level: str) -> Followed | None:
     )
 
 
-def _write(session: Session, edition_id: int, units: list[int], best: np.ndarray[tuple[int], np.dtype[np.int64]], areas: list[int]) -> None:  # fmt: skip
+def _write(
+    session: Session, edition_id: int, units: list[int], best: NDArray[np.int64], areas: list[int]
+) -> None:
     session.execute(text("DELETE FROM unit_area WHERE edition_id = :e"), {"e": edition_id})
     rows = ((edition_id, u, areas[b]) for u, b in zip(units, best.tolist(), strict=True) if b >= 0)
     copy_rows(raw(session), "unit_area", ("edition_id", "unit_id", "boundary_id"), rows)
@@ -91,5 +94,5 @@ def _codes_before(session: Session, edition_id: int) -> dict[int, str]:
     return {row.unit_id: row.code for row in rows}
 
 
-def _shapes(wkb: list[bytes]) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+def _shapes(wkb: list[bytes]) -> NDArray[np.object_]:
     return np.asarray(shapely.from_wkb([bytes(g) for g in wkb]), dtype=object)

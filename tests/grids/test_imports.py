@@ -89,7 +89,8 @@ def make_cases(db: Session, lonlat: Any, units: list[int]) -> None:
     for i, ((lon, lat), unit) in enumerate(zip(lonlat.tolist(), units, strict=True)):
         db.execute(
             text(
-                "INSERT INTO cases (source_id, source_case_id, opened_at, category_id, status, row_hash, geom, unit_id, load_run_id) "
+                "INSERT INTO cases (source_id, source_case_id, opened_at, category_id, status, row_hash, geom, unit_id, "
+                "load_run_id) "
                 "SELECT s.id, :i, '2020-01-01Z', k.id, 0, '', ST_SetSRID(ST_MakePoint(:x, :y), 4326), :u, r.id "
                 "FROM source s, category k, load_run r WHERE r.kind = 'cases'"
             ),
