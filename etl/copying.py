@@ -121,6 +121,15 @@ def hash_bytes(state: NDArray[np.uint64]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(state.astype(">u8")).view(np.uint8).reshape(len(state), 16)
 
 
+def warm() -> None:
+    """Compiles every kernel once for each shape of column (they stay cached on disk), so that no load waits for it."""
+    given = [fixed(np.array([1]), ">i8"), texts(pa.array(["x"])), jsons(pa.array(["{}"])), constant(b"x", 1)]
+    given += [points(np.array([1.0]), np.array([2.0])), blobs(pa.array([b"x"]))]
+    for column in given:
+        rows([column], 1)
+        hashes([column], 1)
+
+
 def _nulls(null: NDArray[np.bool_] | None, n: int) -> NDArray[np.bool_]:
     return np.zeros(n, np.bool_) if null is None else np.asarray(null, np.bool_)
 
