@@ -46,6 +46,8 @@ def pack(geometry: Any) -> Packed:
     """
     parts: Packed = []
     for part in shapely.get_parts(geometry):
+        if part.is_empty:
+            continue
         if part.geom_type == "Polygon":
             rings = [_ring(ring, closed=True) for ring in (part.exterior, *part.interiors)]
             if len(rings[0]) >= 6:

@@ -298,20 +298,21 @@ class _Raw(Element):
 
 
 class _Drawing(MacroElement):
-    """Calls our script with the map and the data."""
+    """Calls our script with the map and the data that stands in the page.
+
+    The data itself never passes through here: branca renders what a macro returns a second time as a template, so a
+    name with `{{ … }}` in it would run.
+    """
 
     _template = Template(
-        "{% macro html(this, kwargs) %}"
-        '<script type="application/json" id="wangge-data">{{ this.data }}</script>{% endmacro %}'
         "{% macro script(this, kwargs) %}"
         'Wangge.draw({{ this._parent.get_name() }}, JSON.parse(document.getElementById("wangge-data").textContent));'
         "{% endmacro %}"
     )
 
-    def __init__(self, data: str) -> None:
+    def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._name = "Wangge"
-        self.data = data
 
 
 def _page(data: dict[str, Any]) -> str:
@@ -334,7 +335,9 @@ def _page(data: dict[str, Any]) -> str:
         ("page", f"<script>{_asset('page.js')}</script>"),
     ):
         figure.header.add_child(_Raw(text), name=name)
-    drawn.add_child(_Drawing(_as_json(data)))
+    data_text = f'<script type="application/json" id="wangge-data">{_as_json(data)}</script>'
+    figure.html.add_child(_Raw(data_text), name="data")
+    drawn.add_child(_Drawing())
     page: str = figure.render()
     return page.replace("<html>", f'<html lang="{"zh-CN" if data["lang"] == "zh" else "en"}">', 1)
 
