@@ -277,6 +277,7 @@ class Writer:
             "INSERT INTO cases ({columns}) SELECT {columns} FROM {table} s WHERE NOT EXISTS "
             "(SELECT 1 FROM cases c WHERE c.source_id = {source} AND c.source_case_id = s.source_case_id)"
         )
+        self._run("DROP TABLE {table}")
 
     def discard(self) -> None:
         """Nothing was kept: leave no empty partition behind."""

@@ -138,6 +138,7 @@ def merge(session: Session, stage_name: str, kind: str, run: int) -> None:
             "WHERE facility.row_hash <> excluded.row_hash"
         ).format(columns=columns, run=sql.Literal(run), stage=sql.Identifier(stage_name), changed=changed)
     )
+    session.execute(text("DROP TABLE facility_stage"))
     session.execute(text("ANALYZE facility"))
 
 
