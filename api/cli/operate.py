@@ -35,9 +35,7 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
 def warm() -> None:
     """编译计算内核 / Compile the numeric kernels now, so that nobody waits later."""
     for name in KERNELS:
-        compile_all = getattr(importlib.import_module(name), "warm", None)
-        if compile_all is not None:
-            compile_all()
+        importlib.import_module(name).warm()
 
 
 def run(*, database: bool, host: str | None, port: int | None, workers: int | None) -> None:
