@@ -9,7 +9,7 @@ export function say(lang: Lang, key: Key, fill: Record<string, string | number> 
 }
 
 /** A word of the data (a level, an origin, a unit): translated when known, else as it is. */
-export function sayWord(lang: Lang, prefix: "level_" | "m_" | "o_" | "s_" | "u_", word: string): string {
+export function sayWord(lang: Lang, prefix: "level_" | "f_" | "m_" | "o_" | "s_" | "u_", word: string): string {
   const key = prefix + word;
   return key in MESSAGES ? say(lang, key as Key) : word.replaceAll("_", " ");
 }
@@ -54,4 +54,11 @@ export function span(lang: Lang, from: string | null, to: string | null): string
   const last = to ? addDays(to, -1) : null;
   if (from && from === last) return day(lang, from);
   return `${from ? day(lang, from) : "…"} – ${last ? day(lang, last) : "…"}`;
+}
+
+/** An instant on the city's clock. */
+export function instant(lang: Lang, at: string, timezone: string | undefined): string {
+  return new Intl.DateTimeFormat(locale(lang), {
+    timeZone: timezone ?? "UTC", year: "numeric", month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+  }).format(new Date(at));
 }

@@ -34,6 +34,7 @@ class Store {
   fixedBreaks = $state.raw<number[] | null>(null); // while playing, one scale for all frames
   bucketChoice = $state<Bucket | null>(null);
   hovered = $state<string | null>(null);
+  points = $state.raw<[lon: number, lat: number][]>([]); // cases that staff look at
   busy = $state(0);
   answers = new Answers();
   private heatAsked = "";
@@ -45,6 +46,10 @@ class Store {
   lastDay = $derived(this.city?.last_case ? dayOf(this.city.last_case, this.city.timezone) : null);
   period: Period = $derived(
     this.view.preset ? presetPeriod(this.view.preset, this.lastDay) : { from: this.view.from, to: this.view.to },
+  );
+  /** What can be shown: a measure whose data nobody delivered is left out. */
+  measures = $derived(
+    (this.city?.measures ?? []).filter((m) => m.available !== false && (m.needs !== "households" || this.city?.has.households)),
   );
   levels = $derived(
     (this.city?.levels ?? []).filter((l) => l.n > 0).sort((a, b) => (b.rank ?? 99) - (a.rank ?? 99) || a.name.localeCompare(b.name)),
@@ -119,7 +124,7 @@ class Store {
   }
 
   t = (key: Key, fill?: Record<string, string | number>): string => say(this.lang, key, fill);
-  word = (prefix: "level_" | "m_" | "o_" | "s_" | "u_", word: string): string => sayWord(this.lang, prefix, word);
+  word = (prefix: "level_" | "f_" | "m_" | "o_" | "s_" | "u_", word: string): string => sayWord(this.lang, prefix, word);
   byName = (by: string): string =>
     by === "grid" ? this.t("by_grid") : by === "hexagon" ? this.t("by_hexagon") : this.word("level_", by);
 

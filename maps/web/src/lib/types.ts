@@ -97,3 +97,24 @@ export interface ByCategory {
 }
 
 export type Bucket = "day" | "week" | "month";
+
+export interface Case {
+  id: number;
+  source: string;
+  source_case_id: string;
+  opened_at: string;
+  due_at: string | null;
+  closed_at: string | null;
+  status: string;
+  category_name: string;
+  category_name_en: string | null;
+  responsible_body: string | null;
+  description: string | null; // masked when it was loaded
+  lon: number | null;
+  lat: number | null;
+}
+
+export interface Cases {
+  cases: Case[];
+  next: string | null;
+}

@@ -28,6 +28,7 @@ export interface Label {
   lon: number;
   lat: number;
   order: number; // smaller wins where labels collide
+  from: number; // the zoom from which it is shown
 }
 
 const tiles = (path: string): string => new URL(path, location.origin).href.replaceAll("%7B", "{").replaceAll("%7D", "}");
@@ -184,23 +185,20 @@ export class CityMap {
     await this.ready;
     if (this.map.getSource("ways")) return;
     this.map.addSource("ways", { type: "vector", tiles: [tiles("/tiles/ways/{z}/{x}/{y}.mvt")], maxzoom: 14, minzoom: 8 });
-    for (const layer of style.WATER_LAYERS) this.add(layer, "ground");
     for (const layer of style.WAY_LAYERS) this.add(layer, "ways");
     this.add(style.WAY_NAMES, "names");
   }
 
-  /** A raster ground below everything, where the operator has configured one. Absolute addresses. */
-  async setRaster(addresses: readonly string[]): Promise<void> {
+  /** A ground below everything, where the operator has configured one; its code is only fetched then. */
+  async setBasemap(key: string | null, file: boolean): Promise<void> {
     await this.ready;
-    addresses.forEach((address, i) => {
-      const id = `raster-${i}`;
-      if (this.map.getSource(id)) return;
-      this.map.addSource(id, { type: "raster", tiles: [address], tileSize: 256, maxzoom: 18 });
-      this.add({ id, type: "raster", source: id, paint: { "raster-saturation": -0.5, "raster-opacity": 0.8 } }, "ground");
-    });
+    if (!key && !file) return;
+    const basemap = await import("./basemap.ts");
+    if (file) await basemap.pmtiles(this.map, "/basemap.pmtiles");
+    else if (key) basemap.tianditu(this.map, key);
   }
 
-  async setLabels(labels: readonly Label[], minZoom: number): Promise<void> {
+  async setLabels(labels: readonly Label[]): Promise<void> {
     await this.ready;
     const data: FeatureCollection = {
       type: "FeatureCollection",
@@ -214,7 +212,22 @@ export class CityMap {
       this.map.addSource("labels", { type: "geojson", data });
       this.add(style.LABELS, "names");
     }
-    this.map.setLayerZoomRange("zone-names", minZoom, 24);
+  }
+
+  /** The places of single cases, for staff. */
+  async setPoints(points: readonly [number, number][]): Promise<void> {
+    await this.ready;
+    const source = this.map.getSource<GeoJSONSource>("points");
+    if (!source && !points.length) return;
+    const data: FeatureCollection = {
+      type: "FeatureCollection",
+      features: points.map((coordinates) => ({ type: "Feature", properties: {}, geometry: { type: "Point", coordinates: [...coordinates] } })),
+    };
+    if (source) source.setData(data);
+    else {
+      this.map.addSource("points", { type: "geojson", data });
+      this.add(style.POINTS, "facilities");
+    }
   }
 
   async setFacilities(kinds: readonly string[], colour: (kind: string) => string): Promise<void> {

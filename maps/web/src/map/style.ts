@@ -35,20 +35,16 @@ const main: ExpressionSpecification = [
   0.6,
 ];
 
-/** Water lies under the zones, so that they stay in the foreground. */
-export const WATER_LAYERS: LayerSpecification[] = [
+/** Roads, rails and waters lie over the zones, light and thin: enough to know where one is. Nobody lives on water. */
+export const WAY_LAYERS: LayerSpecification[] = [
   {
     id: "water-area", type: "fill", source: "ways", "source-layer": "ways",
     filter: ["all", ["==", ["get", "class"], "water"], ["==", ["geometry-type"], "Polygon"]],
-    paint: { "fill-color": WATER },
+    paint: { "fill-color": WATER, "fill-opacity": 0.95 },
   },
-];
-
-/** Roads, rails and rivers lie over the zones, light and thin: enough to know where one is. */
-export const WAY_LAYERS: LayerSpecification[] = [
   {
     id: "water-line", type: "line", source: "ways", "source-layer": "ways",
-    filter: ["all", ["==", ["get", "class"], "water"], ["!=", ["geometry-type"], "Point"]],
+    filter: ["all", ["==", ["get", "class"], "water"], ["==", ["geometry-type"], "LineString"]],
     layout: { "line-cap": "round", "line-join": "round" },
     paint: { "line-color": "#7fb0d0", "line-opacity": 0.8, "line-width": byZoom(9, 0.8, 14, 2.5, 18, 8) },
   },
@@ -114,6 +110,7 @@ export function zoneLayers(sourceLayer: string | null): LayerSpecification[] {
 /** Names and values at the zones' own points; where they would collide the higher value stays. */
 export const LABELS: LayerSpecification = {
   id: "zone-names", type: "symbol", source: "labels",
+  filter: ["<=", ["get", "from"], ["zoom"]],
   layout: {
     "text-field": ["format", ["get", "name"], { "font-scale": 1 }, "\n", {}, ["get", "text"], { "font-scale": 0.92 }],
     "text-font": [...FACES], "text-size": ["interpolate", ["linear"], ["zoom"], 9, 11, 15, 14],
@@ -139,4 +136,9 @@ export const FACILITIES: LayerSpecification = {
     "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 3, 15, 7],
     "circle-stroke-color": "#ffffff", "circle-stroke-width": 1.5,
   },
+};
+
+export const POINTS: LayerSpecification = {
+  id: "points", type: "circle", source: "points",
+  paint: { "circle-radius": 4, "circle-color": "#0b1620", "circle-stroke-color": "#ffffff", "circle-stroke-width": 1.2 },
 };
