@@ -10,7 +10,9 @@ Columns, one entry per case, sorted by category ordinal, then day:
 | facts | uint8 | status (bits 0–1), origin (bits 2–4), satisfied (bits 5–6: 0 unknown, 1 no, 2 yes) |
 | lon, lat | float64 | EPSG:4326, NaN when unplaced |
 
-Beside them: `unit_ids`, `unit_parents` (ordinal or −1), `category_ptr` (cases of category c: ptr[c] … ptr[c + 1]).
+Beside them: `unit_ids`, `unit_parents` (ordinal or −1), `category_ptr` (cases of category c: ptr[c] … ptr[c + 1]) and,
+where there are many cases, `weekly`: weekly[w, u + 2] is how many were opened in unit u (or −1, −2) before week w, whose
+first day is `first day of all + 7 w`. A count of nearly everything is then two rows of it and a few days.
 Fractions of a second are cut off. A tick is one second, or a minute where the cases span more than 130
 years; instants before the base count as the base, those after the last tick as the last tick (a due time in 9999 is
 never overdue).
@@ -38,6 +40,7 @@ LAST_TICK = 2**32 - 2
 INFINITY_US = np.iinfo(np.int64).max
 EPOCH_2000_S = 946_684_800
 ROWS_PER_BATCH = 250_000
+WEEKLY_FROM_CASES, WEEKLY_MAX_BYTES = 500_000, 256 << 20
 DEFAULT_TIMEZONE = "Asia/Shanghai"
 
 ROWS = sql.SQL(
@@ -185,12 +188,14 @@ def _arrange(
         arrays[name] = _ticks(rows.pop(name), base_s, tick_s)[order]
     counts = np.bincount(category, minlength=len(categories))
     arrays |= {
+        "weekly": weekly_sums(arrays["unit"], arrays["day"], len(unit_ids)),
         "unit_ids": unit_ids,
         "unit_parents": parents,
         "category_ptr": np.r_[0, np.cumsum(counts)].astype(np.int64),
     }
     facts = {
         "timezone": timezone,
+        "first_day": first_day,
         "base_s": base_s,
         "tick_s": tick_s,
         "first_opened_s": int(opened_s.min()) if len(day) else None,
@@ -226,6 +231,27 @@ def local_days(epoch_s: NDArray[np.int64], timezone: str) -> NDArray[np.int32]:
         local = part.tz_convert(timezone).tz_localize(None).to_numpy().astype("datetime64[D]")
         days[start : start + 1_000_000] = local.astype(np.int64)
     return days
+
+
+def weekly_sums(
+    unit: NDArray[np.int32], day: NDArray[np.int32], units: int, least: int | None = None
+) -> NDArray[np.uint32]:
+    """Cases per unit before each week, (weeks + 1) × (units + 2); 0 × 0 where it would not pay or not fit.
+
+    >>> weekly_sums(np.array([0, 1, -1]), np.array([0, 8, 9]), 2, least=1).tolist()
+    [[0, 0, 0, 0], [0, 0, 1, 0], [0, 1, 1, 1]]
+    """
+    if len(unit) < (WEEKLY_FROM_CASES if least is None else least):
+        return np.zeros((0, 0), dtype=np.uint32)
+    week = (day - day.min()) // 7
+    weeks, width = int(week.max()) + 1, units + 2
+    if weeks * width * 4 > WEEKLY_MAX_BYTES:
+        return np.zeros((0, 0), dtype=np.uint32)
+    sums = np.zeros((weeks + 1, width), dtype=np.uint32)
+    for start in range(0, len(unit), 1_000_000):
+        part = slice(start, start + 1_000_000)
+        np.add.at(sums, (week[part] + 1, unit[part] + 2), 1)
+    return np.cumsum(sums, axis=0, dtype=np.uint32)
 
 
 def _clock(rows: dict[str, NDArray[Any]], opened_s: NDArray[np.int64]) -> tuple[int, int, int | None]:

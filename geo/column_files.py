@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 1  # raised when the meaning of a column changes: older folders are rebuilt
+FORMAT = 2  # raised when the meaning of a column changes: older folders are rebuilt
 MANIFEST = "manifest.json"
 LOCK = "lock"
 CHUNK_BYTES = 1 << 22

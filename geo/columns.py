@@ -52,6 +52,7 @@ class Columns:
     version: str
     folder: Path
     timezone: str
+    first_day: int  # days since 1970, the day of the oldest case and of the first week in `weekly`
     base_s: int
     tick_s: int
     first_opened: dt.datetime | None
@@ -72,6 +73,7 @@ class Columns:
     unit_ids: NDArray[np.int32]
     unit_parents: NDArray[np.int32]
     category_ptr: NDArray[np.int64]
+    weekly: NDArray[np.uint32]
 
     @property
     def n(self) -> int:
@@ -268,6 +270,7 @@ def _columns(folder: files.Folder) -> Columns:
         version=folder.key,
         folder=folder.path,
         timezone=facts["timezone"],
+        first_day=facts["first_day"],
         base_s=facts["base_s"],
         tick_s=facts["tick_s"],
         first_opened=_instant(facts["first_opened_s"]),

@@ -66,6 +66,13 @@ def count_kept(labels: I4, zone_of: I4, facts: U1, keep: U1, starts: I8, ends: I
             out[_slot(labels[i], zone_of)] += keep[facts[i]]
 
 
+@njit(cache=True, nogil=True)
+def fold_between(before: U4, after: U4, zone_of: I4, out: I8) -> None:
+    """Adds after − before, counts per label from −2 on, to the slots of the labels."""
+    for i in range(len(before)):
+        out[_slot(i - 2, zone_of)] += np.int64(after[i]) - np.int64(before[i])
+
+
 @njit(inline="always")
 def _begun(fact: int, opened: int, asof: int) -> bool:
     return opened <= asof and (fact & STATUS_MASK) != VOID

@@ -46,18 +46,31 @@ def select(columns: Columns, where: CaseFilter) -> Selection:
     """The rows a filter wants. Raises RefusedArgument (`category-unknown`) for a key in no catalogue."""
     first = day_number(where.from_date) if where.from_date else -(10**6)
     stop = day_number(where.to_date) if where.to_date else 10**6
-    return _slices(columns, category_ordinals(columns, where.categories), keep_table(where), first, stop)
+    return slices(columns, category_ordinals(columns, where.categories), keep_table(where), first, stop)
 
 
 def within(columns: Columns, selection: Selection, first: int, stop: int) -> Selection:
     """The part of a selection opened on days first ≤ day < stop."""
     first, stop = max(first, selection.first_day), min(stop, selection.stop_day)
-    return _slices(columns, selection.categories, selection.keep, first, stop)
+    return slices(columns, selection.categories, selection.keep, first, stop)
 
 
 def keeping(selection: Selection, wanted: NDArray[np.bool_]) -> Selection:
     """The selection with a narrower table of facts (256 booleans)."""
     return replace(selection, keep=selection.keep_table * wanted.astype(np.uint8))
+
+
+def all_categories(columns: Columns, selection: Selection) -> Selection:
+    """Every category in the days of a selection."""
+    every = np.arange(len(columns.categories), dtype=np.int32)
+    return slices(columns, every, selection.keep, selection.first_day, selection.stop_day)
+
+
+def other_categories(columns: Columns, selection: Selection) -> Selection:
+    """The categories that a selection leaves out, in its days."""
+    every = np.arange(len(columns.categories), dtype=np.int32)
+    others = np.setdiff1d(every, selection.categories, assume_unique=True)
+    return slices(columns, others, selection.keep, selection.first_day, selection.stop_day)
 
 
 def day_number(date: dt.date) -> int:
@@ -104,7 +117,7 @@ def _unknown(columns: Columns, key: str) -> RefusedArgument:
     )
 
 
-def _slices(
+def slices(
     columns: Columns, categories: NDArray[np.int32], keep: NDArray[np.uint8] | None, first: int, stop: int
 ) -> Selection:
     starts = np.empty(len(categories), dtype=np.int64)

@@ -23,6 +23,8 @@ def run_once() -> None:
     rows = (starts, ends)
     kernels.count_all(labels, zone_of, *rows, out)
     kernels.count_kept(labels, zone_of, facts, keep, *rows, out)
+    sums = _frozen(np.zeros((2, 3), np.uint32))
+    kernels.fold_between(sums[0], sums[1], zone_of, out)
     kernels.count_open(labels, zone_of, facts, keep, opened, closed, 0, *rows, two[0], two[1])
     kernels.count_overdue(labels, zone_of, facts, keep, opened, closed, closed, 0, *rows, out)
     kernels.count_responded(labels, zone_of, facts, keep, opened, closed, 0, *rows, two[0], two[1])
