@@ -108,7 +108,8 @@ def overlaps(geoms: Geoms, least_m2: float = 0.01) -> list[Overlap]:
 def gaps(geoms: Geoms, least_m2: float = 1.0) -> list[Gap]:
     """Holes enclosed by the areas together, and cracks up to GAP_WIDTH_M between neighbours, largest first.
 
-    A hole may be right (a lake, another city's exclave); a crack never is. At most PAIRS_MEASURED cracks are measured.
+    A hole may be right (a lake, another city's exclave); a crack never is. Neighbours are named for the PAIRS_MEASURED
+    largest holes; at most that many cracks are measured.
     """
     geoms = np.asarray(geoms, dtype=object)
     if len(geoms) < 2:
@@ -120,14 +121,19 @@ def gaps(geoms: Geoms, least_m2: float = 1.0) -> list[Gap]:
 
 def _holes(geoms: Geoms, tree: shapely.STRtree, least_m2: float) -> list[Gap]:
     rings = [ring for part in shapely.get_parts(union(geoms)) for ring in part.interiors]
-    found = []
-    for ring in rings:
-        hole = shapely.Polygon(ring)
-        if hole.area < least_m2:
-            continue
-        near = tree.query(hole, predicate="intersects")
-        found.append(Gap(float(hole.area), tuple(sorted(int(i) for i in near)), "hole"))
-    return found
+    holes = (
+        np.asarray(shapely.polygons(np.array(rings, dtype=object)), dtype=object)
+        if rings
+        else np.empty(0, object)
+    )
+    areas = shapely.area(holes)
+    largest = np.argsort(-areas, kind="stable")[: int((areas >= least_m2).sum())]
+    near: dict[int, list[int]] = {i: [] for i in range(len(largest))}
+    named = largest[:PAIRS_MEASURED]
+    if len(named):
+        for hole, neighbour in zip(*tree.query(holes[named], predicate="intersects"), strict=True):
+            near[int(hole)].append(int(neighbour))
+    return [Gap(float(areas[at]), tuple(sorted(near[i])), "hole") for i, at in enumerate(largest.tolist())]
 
 
 def _cracks(geoms: Geoms, tree: shapely.STRtree, least_m2: float) -> list[Gap]:

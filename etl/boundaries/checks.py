@@ -16,6 +16,7 @@ from geo.errors import RefusedFile
 
 REFUSED_SHARE = 0.01  # of the smaller polygon, at an administrative level
 LISTED = 100
+MEASURED_VERTICES = 1_000_000
 
 
 def one_code_each(areas: Areas, dissolve: bool, report: LoadReport) -> Areas:
@@ -101,6 +102,14 @@ def siblings(areas: Areas, projected: NDArray[np.object_], administrative: bool,
 
 
 def _gaps(areas: Areas, projected: NDArray[np.object_], report: LoadReport) -> None:
+    if shapely.get_num_coordinates(projected).sum() > MEASURED_VERTICES:
+        report.notice(
+            "gaps-not-measured",
+            f"图层超过 {MEASURED_VERTICES:,} 个顶点，未量算缝隙",
+            f"the layer has more than {MEASURED_VERTICES:,} vertices: gaps were not measured",
+            count=1,
+        )
+        return
     gaps = geometry.gaps(projected)
     report.details["gaps"] = [_gap(areas, g) for g in gaps[:LISTED]]
     report.details["gap_m2"] = round(sum(g.area_m2 for g in gaps), 2)

@@ -44,8 +44,8 @@ def believed_crs(session: Session, file: VectorFile, asked: str, report: LoadRep
     if asked != "auto" and file.crs not in (None, used, "EPSG:4326"):
         report.notice(
             "crs-overridden",
-            f"文件声明 {_short(file.crs)}，按要求改用 {used}",
-            f"the file declares {_short(file.crs)}; {used} was used as asked",
+            f"文件声明 {short(file.crs)}，按要求改用 {used}",
+            f"the file declares {short(file.crs)}; {used} was used as asked",
             count=1,
         )
     _tell_far(used, points, near, report)
@@ -65,8 +65,9 @@ def _asked(text: str) -> str:
     return name
 
 
-def _short(crs: str | None) -> str:
-    return crs if crs is None or len(crs) < 30 else coordinates.crs_of(crs).name  # type: ignore[return-value]
+def short(crs: str | None) -> str:
+    """`EPSG:n`, `gcj02`, `bd09`, or the name of a CRS that has no code."""
+    return crs if crs is not None and len(crs) < 30 else str(coordinates.crs_of(crs or "").name)
 
 
 def _chinese(file: VectorFile) -> bool:

@@ -35,6 +35,7 @@ PARENTS = (
     "parent parentcode parent_code parentid parent_id padcode parentadcode pcode pid 上级代码 上级编码 "
     "上级 上级区划代码 父级 父级代码 父代码 所属代码 sjdm"
 )
+CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 CODE_TAIL = r"(code|cd|id|no|num|nbr|adcode|代码|编码|编号|码)"
 NEVER = re.compile(
     r"^(objectid|object_id|ogc_fid|ogcfid|fid|gid|oid|rowid|index|subfeatureindex|@?id_?\d*|globalid|uuid"
@@ -67,7 +68,7 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
-    text = str(value).strip()
+    text = CONTROL.sub(" ", str(value)).strip()
     if re.fullmatch(r"-?\d{1,15}\.0+", text):
         return text.split(".")[0]
     if text.startswith("{"):

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from etl.boundaries import checks, editions, parents
-from etl.boundaries.evidence import believed_crs, datum_notice
+from etl.boundaries.evidence import believed_crs, datum_notice, short
 from etl.boundaries.layout import choose
 from etl.boundaries.levels import level_name
 from etl.boundaries.rows import Areas, areas
@@ -65,7 +65,7 @@ def load(
         Path(path), name, {key: value for key, value in options.items() if value not in (None, False)}
     )
     one_at_a_time(session, "boundaries", name)
-    if not dry_run and _seen_before(session, report):
+    if not dry_run and _seen_before(session, report, replace):
         return report
     progress("read", 0, None)
     file = read_vector(Path(path), drivers=DRIVERS, layer=layer, encoding=encoding)
@@ -74,7 +74,7 @@ def load(
         raise RefusedFile("图层没有要素。", "The layer has no features.", code="file-empty")
     used = believed_crs(session, file, crs, report)
     layout = choose(file.frame, name, rank, code_field, name_field, parent_field)
-    report.layout, report.crs = layout.as_dict(), used
+    report.layout, report.crs = layout.as_dict(), short(used)
     report.details |= {"driver": file.driver, "layer": file.layer}
     _tell_reading(file.notices, report)
     progress("areas", 0, len(file.frame))
@@ -125,8 +125,8 @@ def fingerprint(path: Path) -> bytes:
     return digest.digest()
 
 
-def _seen_before(session: Session, report: LoadReport) -> bool:
-    """Whether the newest load into this level was this very file with these options: then nothing changes."""
+def _seen_before(session: Session, report: LoadReport, newest_only: bool) -> bool:
+    """Whether an edition (the newest, when correcting) is what this very file with these options made: nothing changes."""
     run = session.scalars(
         select(LoadRun)
         .join(Edition, Edition.load_run_id == LoadRun.id)
@@ -137,6 +137,8 @@ def _seen_before(session: Session, report: LoadReport) -> bool:
         )
         .order_by(LoadRun.id.desc())
     ).first()
+    if run is not None and newest_only and not _is_newest(session, run.id):
+        return False
     given = {k: v for k, v in report.options.items() if k != "valid_from" or v is not None}
     if run is None or {**run.options, **given} != run.options:
         return False
@@ -152,6 +154,13 @@ def _seen_before(session: Session, report: LoadReport) -> bool:
     report.details = {"same_as_run": run.id}
     report.run_id = run.id
     return True
+
+
+def _is_newest(session: Session, run_id: int) -> bool:
+    found = session.scalar(
+        text("SELECT bool_or(upper_inf(during)) FROM edition WHERE load_run_id = :run"), {"run": run_id}
+    )
+    return bool(found)
 
 
 def _tell_reading(notices: dict[str, list[int]], report: LoadReport) -> None:

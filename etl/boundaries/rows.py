@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from etl import reading
-from etl.boundaries.layout import Layout, text_of
+from etl.boundaries.layout import CONTROL, Layout, text_of
 from etl.privacy import personal_by_name
 from etl.reading import VectorFile
 from etl.rejects import LoadReport, Reject
@@ -46,8 +47,10 @@ REASONS = {
         "重新绘制",
         "Draw it again.",
     ),
+    "text-too-long": ("编码或名称过长", "has a code or name that is too long", "改短", "Shorten it."),
     "code-missing": ("没有编码", "has no code", "补上编码", "Fill in its code."),
 }
+CODE_CHARACTERS, NAME_CHARACTERS = 100, 300
 AS_CODE = {"geometry-damaged": "geometry-invalid"}
 
 
@@ -143,8 +146,15 @@ def _attributes(frame: Any) -> list[dict[str, Any]]:
         for i, value in enumerate(frame[column].tolist()):
             if value is None or value != value or value == "":
                 continue
-            out[i][str(column)] = value if isinstance(value, bool | int | float | str) else str(value)
+            out[i][CONTROL.sub(" ", str(column))] = _json(value)
     return out
+
+
+def _json(value: Any) -> Any:
+    """A value that JSON and PostgreSQL both take: no control characters, no infinities."""
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return CONTROL.sub(" ", str(value))
 
 
 def _unusable(file: VectorFile, found: Areas, geoms: NDArray[np.object_]) -> dict[int, str]:
@@ -164,6 +174,8 @@ def _unusable(file: VectorFile, found: Areas, geoms: NDArray[np.object_]) -> dic
             bad[i] = "geometry-type"
         elif not found.codes[i]:
             bad[i] = "code-missing"
+        elif len(found.codes[i]) > CODE_CHARACTERS or len(found.names[i]) > NAME_CHARACTERS:
+            bad[i] = "text-too-long"
     return bad
 
 
@@ -236,7 +248,7 @@ def _reject(found: Areas, layout: Layout, i: int, code: str, kind: str | None) -
     why_zh, why_en, do_zh, do_en = REASONS[code]
     if code == "geometry-type":
         why_zh, why_en = f"是 {kind}，{why_zh}", f"is a {kind}, not a Polygon or MultiPolygon"
-    name = found.codes[i] or found.names[i]
+    name = (found.codes[i] or found.names[i])[:80]
     return Reject(
         row=int(found.rows[i]),
         code=AS_CODE.get(code, code),

@@ -21,7 +21,6 @@ from etl.reading import read_vector
 from etl.rejects import LoadReport
 from geo.errors import Refused, RefusedArgument, RefusedFile
 
-
 SPANS = (
     "SELECT b.attributes->>'edition', lower(e.during), upper(e.during) FROM boundary b "
     "JOIN edition e ON e.id = b.edition_id ORDER BY 1"
