@@ -14,9 +14,9 @@ import pyarrow as pa
 from h3ronpy.vector import cells_to_wkb_polygons
 from numpy.typing import NDArray
 from shapely import from_wkb, to_geojson
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from api import layers
 from api.answers import to_json
 from geo.heat import HeatMap, Zones
 from geo.supply import UNITS, Supply
@@ -25,9 +25,8 @@ Found = HeatMap | Supply
 _PIECES: weakref.WeakKeyDictionary[Zones, tuple[orjson.Fragment, orjson.Fragment]] = (
     weakref.WeakKeyDictionary()
 )
+SAME_AS_N = frozenset({"cases", "open", "overdue", "count"})
 _FALSE: dict[int, orjson.Fragment] = {}
-_GRIDS = text("SELECT code, ST_AsGeoJSON(geom, 7) FROM grid WHERE plan_id = :plan ORDER BY code")
-_AREAS = text("SELECT code, ST_AsGeoJSON(geom, 7) FROM boundary WHERE edition_id = :edition ORDER BY code")
 
 
 def head(found: Found, breaks: list[float]) -> dict[str, Any]:
@@ -54,13 +53,21 @@ def head(found: Found, breaks: list[float]) -> dict[str, Any]:
 
 
 def as_json(found: Found, breaks: list[float], columns: str = "all") -> bytes:
-    """The columnar form: parallel lists, null where there is no data or the value is hidden."""
+    """The columnar form: parallel lists, null where there is no data or the value is hidden.
+
+    `columns="values"`: only what no other answer holds: `values`, `n` where it is not the same, `suppressed` where
+    something is hidden.
+    """
     made = head(found, breaks)
-    if columns == "all":
+    brief = columns == "values"
+    if not brief:
         made["codes"], made["names"] = _pieces(found)
     made["values"] = _numbers(found.values)
-    made["n"] = found.n
-    made["suppressed"] = _hidden(found)
+    hidden = isinstance(found, HeatMap) and bool(found.suppressed.any())
+    if not brief or hidden or found.measure not in SAME_AS_N:
+        made["n"] = found.n
+    if not brief or hidden:
+        made["suppressed"] = _hidden(found)
     return to_json(made)
 
 
@@ -86,39 +93,38 @@ def as_geojson(session: Session, found: Found, breaks: list[float]) -> bytes:
     """A FeatureCollection (RFC 7946) whose properties are the columns; the head stands beside `features`."""
     shapes = _shapes(session, found)
     hidden = found.suppressed.tolist() if isinstance(found, HeatMap) else [False] * len(found.codes)
-    rows = zip(
+    columns = (
         found.codes.tolist(),
         found.names.tolist(),
         found.values.tolist(),
         found.n.tolist(),
         hidden,
-        strict=True,
+        shapes,
     )
+    rows = zip(*columns, strict=True)
     features = [
         {
             "type": "Feature",
             "id": code,
-            "geometry": orjson.Fragment(shapes[code]) if code in shapes else None,
+            "geometry": orjson.Fragment(shape),
             "properties": {"code": code, "name": name, "value": value, "n": n, "suppressed": suppressed},
         }
-        for code, name, value, n, suppressed in rows
+        for code, name, value, n, suppressed, shape in rows
     ]
     return to_json({"type": "FeatureCollection", **head(found, breaks), "features": features})
 
 
-def _shapes(session: Session, found: Found) -> dict[str, str]:
+def _shapes(session: Session, found: Found) -> list[str]:
+    """The geometry of each zone as JSON text, in order; `null` for a zone that has none any more."""
     if found.by.startswith("hexagon:"):
         cells = np.array([int(code, 16) for code in found.codes.tolist()], dtype=np.uint64)
-        polygons = (
-            from_wkb([bytes(wkb) for wkb in cells_to_wkb_polygons(cells).to_pylist()]) if len(cells) else []
-        )
-        return dict(zip(found.codes.tolist(), (str(to_geojson(p)) for p in polygons), strict=True))
-    if found.by == "grid":
-        # as-was has the grids of several plans: those that are asked for by code are drawn from the latest
-        rows = session.execute(_GRIDS, {"plan": found.plan.id}) if found.plan else ()
+        polygons = from_wkb([bytes(wkb) for wkb in cells_to_wkb_polygons(cells).to_pylist()])
     else:
-        rows = session.execute(_AREAS, {"edition": found.zones.edition_id if found.zones else None})
-    return {str(code): str(shape) for code, shape in rows}
+        assert found.zones is not None
+        polygons = layers.polygons(session, found.zones)
+    return [
+        "null" if shape is None else str(shape) for shape in to_geojson(np.asarray(polygons, dtype=object))
+    ]
 
 
 def _pieces(found: Found) -> tuple[Any, Any]:

@@ -12,7 +12,6 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -26,8 +25,17 @@ from geo.errors import Forbidden, NotFound, RefusedArgument, Unauthenticated
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+Headers = dict[bytes, bytes]
+Pairs = list[tuple[bytes, bytes]]
 TIANDITU = "https://*.tianditu.gov.cn"
-QUIET = ("/tiles/", "/assets/", "/healthz", "/readyz", "/metrics")
+QUIET = (
+    "/api/heatmap/",
+    "/tiles/",
+    "/{file",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+)  # counted, not told one by one
 
 
 class Guard:
@@ -38,6 +46,7 @@ class Guard:
     ) -> None:
         self.app, self.service, self.plain, self.metrics = app, service, plain, metrics
         self.security = _security_headers(tianditu=bool(service.settings.tianditu_key))
+        self.allowed_hosts = service.settings.allowed_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,29 +62,31 @@ class Guard:
             self._record(visit, scope)
 
     async def _pass(self, visit: _Visit, scope: Scope, receive: Receive) -> None:
+        headers = visit.headers
         _check_size(scope)
-        _check_host(scope, self.service.settings.allowed_hosts)
+        _check_host(headers, self.allowed_hosts)
         rule, found = _find_rule(scope)
-        visit.route = rule.path
-        _check_accept(scope, rule)
-        receive = _limited(scope, receive, rule.body_bytes)
-        who = await self._who(scope, rule)
+        visit.route, visit.page = rule.path, rule.offers[0] in (policy.HTML, "*/*")
+        _check_accept(headers, rule)
+        if scope["method"] not in SAFE_METHODS:
+            receive = _limited(headers, receive, rule.body_bytes)
+        who = await self._who(headers, rule)
         visit.who = who.kind
         if who.kind not in rule.who:
             if who.kind == "anonymous":
                 raise Unauthenticated("此内容需要登录。", "Sign in to see this.")
             raise Forbidden("您没有此权限。", "You may not do this.")
         if scope["method"] not in SAFE_METHODS:
-            _check_origin(scope, who)
+            _check_origin(headers, who)
         scope["wangge.principal"], scope["wangge.params"] = who, found.params
         if scope["method"] == "HEAD":
             scope, visit.head = {**scope, "method": "GET"}, True
         await self.plain.get(rule.path, self.app)(scope, receive, visit.send)
 
-    async def _who(self, scope: Scope, rule: policy.Rule) -> auth.Principal:
+    async def _who(self, headers: Headers, rule: policy.Rule) -> auth.Principal:
         if not rule.identity:
             return auth.ANONYMOUS
-        bearer, cookie = _credentials(scope)
+        bearer, cookie = _credentials(headers)
         if bearer is None and cookie is None:
             return auth.ANONYMOUS
         sha256 = auth.digest(bearer if bearer is not None else cookie or "")
@@ -92,7 +103,7 @@ class Guard:
     async def _fail(self, visit: _Visit, scope: Scope, receive: Receive, error: Exception) -> None:
         problem = problems.translate(error)
         if problem.http_status >= 500:
-            log_failure(visit.id, visit.route, error)
+            log_failure(visit.id.decode(), visit.route, error)
         if not visit.started:
             await answers.problem(problem, scope)(scope, receive, visit.send)
 
@@ -102,7 +113,7 @@ class Guard:
         if visit.status >= 400 or seconds > 1 or not visit.route.startswith(QUIET):
             log(
                 "request",
-                id=visit.id,
+                id=visit.id.decode(),
                 method=scope["method"],
                 route=visit.route,
                 status=visit.status,
@@ -113,23 +124,36 @@ class Guard:
 
 
 class _Visit:
-    """One request on its way: its id and what was sent."""
+    """One request on its way: its headers (the last of a name), its id and what was sent."""
 
-    __slots__ = ("_security", "_send", "began", "bytes", "head", "id", "route", "started", "status", "who")
+    __slots__ = (
+        "_security",
+        "_send",
+        "began",
+        "bytes",
+        "head",
+        "headers",
+        "id",
+        "page",
+        "route",
+        "started",
+        "status",
+        "who",
+    )
 
-    def __init__(self, scope: Scope, send: Send, security: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, scope: Scope, send: Send, security: tuple[Pairs, Pairs]) -> None:
         self.began, self.bytes, self.status, self.started, self.head = time.perf_counter(), 0, 0, False, False
-        self.route, self.who = "(none)", "anonymous"
+        self.route, self.who, self.page = "(none)", "anonymous", True
         self._send, self._security = send, security
-        given = _header(scope, b"x-request-id")
-        self.id = given.decode() if given and REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        self.headers: Headers = dict(scope["headers"])
+        given = self.headers.get(b"x-request-id")
+        self.id = given if given and REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started, self.status = True, message["status"]
-            present = {name for name, _ in message["headers"]}
-            more = [pair for pair in self._security if pair[0] not in present]
-            message["headers"] = [*message["headers"], *more, (b"x-request-id", self.id.encode())]
+            more = self._security[0 if self.page else 1]
+            message = {**message, "headers": [*message["headers"], *more, (b"x-request-id", self.id)]}
         elif message["type"] == "http.response.body":
             self.bytes += len(message.get("body", b""))
             if self.head:
@@ -176,10 +200,10 @@ def _check_size(scope: Scope) -> None:
         )
 
 
-def _check_host(scope: Scope, allowed: tuple[str, ...]) -> None:
+def _check_host(headers: Headers, allowed: tuple[str, ...]) -> None:
     if "*" in allowed:
         return
-    name = (_header(scope, b"host") or b"").decode("latin-1").rsplit(":", 1)[0].lower()
+    name = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0].lower()
     if not any(name == host or (host.startswith("*.") and name.endswith(host[1:])) for host in allowed):
         raise problems.RequestProblem(
             400,
@@ -189,8 +213,8 @@ def _check_host(scope: Scope, allowed: tuple[str, ...]) -> None:
         )
 
 
-def _check_accept(scope: Scope, rule: policy.Rule) -> None:
-    accept = _header(scope, b"accept")
+def _check_accept(headers: Headers, rule: policy.Rule) -> None:
+    accept = headers.get(b"accept")
     if not accept or b"*/*" in accept or "*/*" in rule.offers:
         return
     wanted = {part.split(";")[0].strip() for part in accept.decode("latin-1").lower().split(",")}
@@ -217,14 +241,12 @@ _RELATED: Mapping[str, frozenset[str]] = {
 }
 
 
-def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
+def _limited(headers: Headers, receive: Receive, limit: int) -> Receive:
     """`receive` that refuses a body beyond the limit, declared or streamed. A GET's body is never read."""
-    if scope["method"] in SAFE_METHODS:
-        return receive
     too_large = problems.RequestProblem(
         413, "body-too-large", f"请求内容不得超过 {limit} 字节。", f"The body may have {limit} bytes."
     )
-    declared = _header(scope, b"content-length") or b"0"
+    declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit:
         raise too_large
     seen = 0
@@ -240,15 +262,13 @@ def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
     return counting
 
 
-def _check_origin(scope: Scope, who: auth.Principal) -> None:
+def _check_origin(headers: Headers, who: auth.Principal) -> None:
     """A state change must come from our own page or from a program: no other site may send it with a cookie."""
-    site = _header(scope, b"sec-fetch-site")
-    origin = _header(scope, b"origin")
-    host = _header(scope, b"host") or b""
+    site, origin, host = headers.get(b"sec-fetch-site"), headers.get(b"origin"), headers.get(b"host", b"")
     foreign = site is not None and site not in (b"same-origin", b"none")
     if origin is not None and urlsplit(origin.decode("latin-1")).netloc.encode() != host:
         foreign = True
-    if who.by == "cookie" and _header(scope, auth.HEADER.encode()) != auth.HEADER_VALUE.encode():
+    if who.by == "cookie" and headers.get(auth.HEADER.encode()) != auth.HEADER_VALUE.encode():
         foreign = True
     if foreign:
         raise Forbidden(
@@ -260,43 +280,38 @@ def _check_origin(scope: Scope, who: auth.Principal) -> None:
         )
 
 
-def _credentials(scope: Scope) -> tuple[str | None, str | None]:
+def _credentials(headers: Headers) -> tuple[str | None, str | None]:
     """(bearer token, session cookie). An Authorization header of another kind is a wrong token, not none."""
     bearer = cookie = None
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            kind, _, secret = value.decode("latin-1").partition(" ")
-            bearer = secret.strip()[:512] if kind.lower() == "bearer" else ""
-        elif name == b"cookie":
-            for part in value.decode("latin-1").split(";"):
-                key, _, secret = part.strip().partition("=")
-                if key == auth.COOKIE:
-                    cookie = secret[:512]
+    if b"authorization" in headers:
+        kind, _, secret = headers[b"authorization"].decode("latin-1").partition(" ")
+        bearer = secret.strip()[:512] if kind.lower() == "bearer" else ""
+    for part in headers.get(b"cookie", b"").decode("latin-1").split(";"):
+        key, _, secret = part.strip().partition("=")
+        if key == auth.COOKIE:
+            cookie = secret[:512]
     return bearer, cookie
 
 
-def _header(scope: Scope, wanted: bytes) -> bytes | None:
-    for name, value in scope["headers"]:
-        if name == wanted:
-            found: bytes = value
-            return found
-    return None
-
-
-def _security_headers(*, tianditu: bool) -> list[tuple[bytes, bytes]]:
+def _security_headers(*, tianditu: bool) -> tuple[Pairs, Pairs]:
+    """(for pages and their files, for data): what a browser must not do with them."""
     more = f" {TIANDITU}" if tianditu else ""
     csp = (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:{more}; "
         f"font-src 'self'; connect-src 'self'{more}; worker-src 'self' blob:; child-src blob:; manifest-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
     )
-    fixed: dict[str, Any] = {
+    shared = {"x-content-type-options": "nosniff", "cross-origin-resource-policy": "same-origin"}
+    page = {
         "content-security-policy": csp,
-        "x-content-type-options": "nosniff",
         "referrer-policy": "same-origin",
         "cross-origin-opener-policy": "same-origin",
-        "cross-origin-resource-policy": "same-origin",
         "permissions-policy": "camera=(), geolocation=(), microphone=()",
         "x-frame-options": "DENY",
     }
-    return [(name.encode(), value.encode()) for name, value in fixed.items()]
+    data = {"content-security-policy": "default-src 'none'; frame-ancestors 'none'"}
+    return _pairs({**shared, **page}), _pairs({**shared, **data})
+
+
+def _pairs(named: Mapping[str, str]) -> Pairs:
+    return [(name.encode(), value.encode()) for name, value in named.items()]

@@ -169,7 +169,7 @@ class Heat(Filtered):
         None, description="格式，优先于 Accept / wins over Accept"
     )
     columns: Literal["all", "values"] = Field(
-        "all", description="values：省略 codes 与 names（顺序同 /api/zones） / leaves codes and names out"
+        "all", description="values：只含数值，顺序同 /api/zones / only values, in the order of /api/zones"
     )
 
 

@@ -331,4 +331,5 @@ def town(module_settings: Settings) -> Iterator[Served]:
         serving(module_settings) as (url, app),
         httpx.Client(base_url=url, timeout=30, verify=False) as client,
     ):
+        assert app.state.service.fresh.ready.wait(120), "the columns were not built"
         yield Served(url, module_settings, app, token, client)

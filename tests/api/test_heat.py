@@ -86,10 +86,15 @@ def test_the_three_forms_say_the_same(town: Any) -> None:
         assert geo.json()["total"] == plain["total"]
 
 
-def test_columns_values_is_the_same_without_codes(town: Any) -> None:
-    whole, bare = town.get("/api/heatmap/grids").json(), town.get("/api/heatmap/grids?columns=values").json()
-    assert bare == {k: v for k, v in whole.items() if k not in ("codes", "names")}
-    assert town.get("/api/zones").json()["codes"] == whole["codes"]
+def test_columns_values_leaves_out_what_is_known(town: Any) -> None:
+    for query in ("", "&measure=per_km2", "&from=2024-01-01&to=2024-01-20"):
+        whole = town.get(f"/api/heatmap/grids?{query}").json()
+        bare = town.get(f"/api/heatmap/grids?columns=values{query}").json()
+        assert bare == {k: whole[k] for k in bare}
+        assert set(whole) - set(bare) <= {"codes", "names", "n", "suppressed"}
+        assert ("suppressed" in bare) == any(whole["suppressed"])
+        assert bare.get("n", bare["values"]) == whole["n"]
+        assert town.get("/api/zones").json()["codes"] == whole["codes"]
 
 
 def test_the_public_sees_no_small_count(town: Any) -> None:
