@@ -27,6 +27,9 @@ from etl.limits import Limits
 from geo.errors import FileTooLarge, RefusedFile
 
 WKB = "__wkb__"
+KML_DISPLAY = {  # how Google Earth draws it, not what it is
+    "timestamp", "begin", "end", "altitudeMode", "tessellate", "extrude", "visibility", "drawOrder", "icon", "snippet",
+}  # fmt: skip
 
 
 @dataclass
@@ -196,6 +199,8 @@ def _read_other(path: Path, work: Path, driver: str, layer: str | None, limits: 
         opened.notices |= {"geometry-damaged": damaged} if damaged else {}
     if driver == "GeoJSON" or (driver == "TopoJSON" and opened.crs is None):
         opened.crs = opened.crs or "EPSG:4326"
+    if driver == "KML":
+        opened.table = opened.table.select([c for c in opened.table.column_names if c not in KML_DISPLAY])
     if safe.stem == chosen:
         opened.layer = stem
     return opened
