@@ -205,7 +205,7 @@ def _units(session: Session, spec: SampleSpec, wanted: int | None, made: Made, p
     if held:
         return int(held)
     area = FULL_AREA_M2 * spec.scale**2
-    target = 10_000.0 if wanted is None else max(500.0, 0.55 * area / wanted)
+    target = 10_000.0 if wanted is None else max(500.0, 0.7 * area / wanted)
     report = ground.build(
         session, target_area_m2=target, empty_area_m2=EMPTY_TIMES * target, progress=progress
     )
