@@ -45,7 +45,7 @@ export class CityMap {
   private ready: Promise<void>;
   private zoneKey = "";
   private sourceLayer: string | null = null;
-  private painted = new Map<string, number>();
+  private painted = new Map<string, string>();
   private home: Bbox | null; // fitted again while the page lays itself out, until the reader moves the map
   private marks: { hover: string | null; selected: string | null } = { hover: null, selected: null };
 
@@ -61,7 +61,6 @@ export class CityMap {
     this.map = new MapLibre({
       container, style: style.EMPTY_STYLE, ...start, maxZoom: 18.5, attributionControl: false, dragRotate: false,
       pitchWithRotate: false, touchPitch: false, fadeDuration: 0, localIdeographFontFamily: style.FONTS,
-      canvasContextAttributes: { antialias: true },
     });
     this.map.touchZoomRotate.disableRotation();
     this.map.keyboard.disableRotation();
@@ -145,16 +144,15 @@ export class CityMap {
     for (const layer of style.zoneLayers(this.sourceLayer)) this.add(layer, layer.id === "zones-mark" ? "marks" : "zones");
   }
 
-  /** Values travel apart from geometry: each zone's class becomes its feature state, joined by code. */
-  async paint(codes: readonly string[], classes: readonly number[], colours: readonly string[], noData: string, hidden: string): Promise<void> {
+  /** Values travel apart from geometry: each zone's colour becomes its feature state, joined by code. */
+  async paint(codes: readonly string[], fills: readonly string[]): Promise<void> {
     await this.ready;
     if (!this.map.getLayer(style.ZONE_LAYER)) return;
-    const next = new Map<string, number>();
-    codes.forEach((code, i) => next.set(code, classes[i] as number));
-    for (const code of this.painted.keys()) if (!next.has(code)) this.map.removeFeatureState(this.feature(code), "c");
-    for (const [code, c] of next) if (this.painted.get(code) !== c) this.map.setFeatureState(this.feature(code), { c });
+    const next = new Map<string, string>();
+    codes.forEach((code, i) => next.set(code, fills[i] as string));
+    for (const code of this.painted.keys()) if (!next.has(code)) this.map.removeFeatureState(this.feature(code), "fill");
+    for (const [code, fill] of next) if (this.painted.get(code) !== fill) this.map.setFeatureState(this.feature(code), { fill });
     this.painted = next;
-    this.map.setPaintProperty(style.ZONE_LAYER, "fill-color", style.fillColour(colours, noData, hidden));
   }
 
   async mark(which: "hover" | "selected", code: string | null): Promise<void> {
