@@ -96,23 +96,22 @@ def crossings(barriers: Geometries, passages: Geometries) -> Geometries:
 def reach_pockets(
     borders: Borders,
     area: NDArray[np.int64],
-    area_m2: NDArray[np.float64],
-    water: NDArray[np.bool_],
+    solid_m2: NDArray[np.float64],
     least_m2: float,
 ) -> tuple[Borders, int]:
     """Opens one border of every pocket: ground that could be reached from nowhere inside its area.
 
-    A pocket is a set of units of one area, connected by open borders, that is water or smaller than `least_m2`,
-    while the area has a larger one beside it. Its longest border with a neighbour of the area is opened, so that
-    a river's surface or a strip behind a railway belongs to one side and never joins two. Returns the borders and
-    the number of pockets.
+    A pocket is a set of units of one area, connected by open borders, with less than `least_m2` of `solid_m2` (of
+    each unit the ground that counts: all of it where people are, little where nothing happens, none of water). Its
+    longest border with a neighbour of the area is opened, so that a river's surface or a strip behind a railway
+    belongs to one side and never joins two. Returns the borders and the number of borders opened.
     """
     walkable = borders.walkable.copy()
     inner = area[borders.a] == area[borders.b]
     opened = 0
     while True:
         component = _components(len(area), borders, walkable & inner)
-        dry = np.bincount(component, weights=np.where(water, 0.0, area_m2), minlength=component.max() + 1)
+        dry = np.bincount(component, weights=solid_m2, minlength=component.max() + 1)
         ca, cb = component[borders.a], component[borders.b]
         candidate = np.flatnonzero(inner & ~walkable & (ca != cb) & (np.minimum(dry[ca], dry[cb]) < least_m2))
         if len(candidate) == 0:

@@ -30,6 +30,7 @@ LEAST_SHARE = 0.2  # a piece below this share joins a neighbour
 THIN_M = 5.0  # a piece narrower than this (2 × area / perimeter) joins a neighbour
 HARD_SNAP_M = 0.05  # a side this near a barrier line lies on it
 BESIDE_M = 1.0  # ground this near a street or an event is not empty
+EMPTY_COUNTS = 0.15  # … of which empty ground counts this much, and water nothing
 POCKET_SHARE = 3.0  # ground below this × target that nobody can reach gets one open border
 
 Cells = Literal["auto", "square", "hexagon"]
@@ -246,9 +247,9 @@ def _finish(
     walkable = sharing.open_borders(lines, work.barriers, work.passages)
     pairs = Borders(pairs.a, pairs.b, pairs.length_m, walkable)
     area_m2 = shapely.area(measured)
-    pairs, pockets = sharing.reach_pockets(
-        pairs, area, area_m2, kind == 2, POCKET_SHARE * work.wish.target_area_m2
-    )
+    solid_m2 = area_m2 * np.array([1.0, EMPTY_COUNTS, 0.0])[kind]
+    least_m2 = POCKET_SHARE * work.wish.target_area_m2
+    pairs, pockets = sharing.reach_pockets(pairs, area, solid_m2, least_m2)
     progress("measure", 2, 2)
     covered = shapely.union_all(areas) if _overlapping(areas) else None
     whole = (
