@@ -253,8 +253,8 @@ class Page(Plain):
     limit: int = Field(100, ge=1, le=1000, description="条数 / how many")
 
 
-class CasesOf(Filtered):
-    """`/api/cases`: filters and keyset paging."""
+class CasesOf(Place):
+    """`/api/cases`: filters, one zone or all, keyset paging."""
 
     limit: int = Field(100, ge=1, le=1000, description="条数 / how many")
     after: str | None = Field(None, max_length=100, description="上一页的 next / `next` of the page before")

@@ -1,4 +1,4 @@
-"""What stands in the database, read as lists for people: plans, levels, categories, facilities, cases, load runs.
+"""What stands in the database, read as lists for people: plans, levels, categories, facilities, load runs.
 
 Every function takes `session` first and returns plain values; nothing is written.
 """
@@ -10,8 +10,6 @@ from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
-
-from geo.cases import ORIGIN_NAME, STATUS_NAME, CaseFilter, category_key
 
 Area = tuple[float, float, float, float]
 
@@ -103,107 +101,6 @@ def present(session: Session) -> dict[str, bool]:
         )
     )
     return dict(row.mappings().one())
-
-
-# -- cases, for staff only ---------------------------------------------------------------------------------
-
-
-def cases(
-    session: Session,
-    where: CaseFilter,
-    *,
-    limit: int,
-    after: tuple[int, int] | None = None,
-    source: str | None = None,
-    bbox: Area | None = None,
-    placed: str | None = None,
-) -> list[dict[str, Any]]:
-    """Cases by (source, number), the latest loaded first, at most `limit`, below the key `after`.
-
-    `placed`: `placed`, `unplaced` (no position) or `outside` (a position, no unit); None for all. A bbox whose west
-    is east of its east crosses longitude 180. The text is the masked one that was stored.
-    """
-    zone = city(session)["timezone"]
-    values: dict[str, Any] = {"limit": limit, "zone": zone}
-    tests = [
-        _CASE_TESTS[name] for name, value in _case_values(where, after, source, bbox, placed, values) if value
-    ]
-    condition = " AND ".join(tests) or "true"
-    rows = session.execute(
-        text(f"{_CASE} WHERE {condition} ORDER BY c.source_id DESC, c.id DESC LIMIT :limit"),
-        values,
-    )
-    return [_case(row) for row in rows.mappings()]
-
-
-def case(session: Session, number: int) -> dict[str, Any] | None:
-    """One case by its number, or None."""
-    keys = "(c.source_id, c.id) IN (SELECT s.id, CAST(:number AS bigint) FROM source s)"
-    row = session.execute(text(f"{_CASE} WHERE {keys}"), {"number": number}).mappings().one_or_none()
-    return _case(row) if row else None
-
-
-_CASE = """
-SELECT c.id, c.source_id, s.name AS source, c.source_case_id, c.opened_at, c.dispatched_at, c.due_at, c.closed_at,
-  c.status, c.origin, c.urgency, c.satisfied, c.responsible_body, c.repeat_of, c.description, c.attributes,
-  t.code AS sub, t.name AS category_name, t.name_en AS category_name_en, p.code AS top,
-  ST_X(c.geom) AS lon, ST_Y(c.geom) AS lat, u.code AS unit
-FROM cases c JOIN source s ON s.id = c.source_id JOIN category t ON t.id = c.category_id
-LEFT JOIN category p ON p.id = t.parent_id LEFT JOIN unit u ON u.id = c.unit_id"""
-_CASE_TESTS = {
-    "from": "c.opened_at >= CAST(:from AS timestamp) AT TIME ZONE :zone",
-    "to": "c.opened_at < CAST(:to AS timestamp) AT TIME ZONE :zone",
-    "categories": "coalesce(p.code || '/', '') || t.code = ANY(:categories) OR p.code = ANY(:categories)",
-    "origins": "c.origin = ANY(:origins)",
-    "statuses": "c.status = ANY(:statuses)",
-    "after": "(c.source_id, c.id) < (:after_source, :after_id)",
-    "source": "s.name = :source",
-    "box": "ST_X(c.geom) BETWEEN :west AND :east AND ST_Y(c.geom) BETWEEN :south AND :north",
-    "over180": "(ST_X(c.geom) >= :west OR ST_X(c.geom) <= :east) AND ST_Y(c.geom) BETWEEN :south AND :north",
-    "placed": "c.unit_id IS NOT NULL",
-    "unplaced": "c.geom IS NULL",
-    "outside": "c.geom IS NOT NULL AND c.unit_id IS NULL",
-}
-_CASE_TESTS["categories"] = f"({_CASE_TESTS['categories']})"
-
-
-def _case_values(
-    where: CaseFilter,
-    after: tuple[int, int] | None,
-    source: str | None,
-    bbox: Area | None,
-    placed: str | None,
-    values: dict[str, Any],
-) -> list[tuple[str, bool]]:
-    """Fills `values` and says which tests are asked for."""
-    values |= {
-        "from": where.from_date,
-        "to": where.to_date,
-        "categories": list(where.categories),
-        "source": source,
-    }
-    values |= {"origins": list(where.origin_codes), "statuses": list(where.status_codes)}
-    values["after_source"], values["after_id"] = after or (None, None)
-    values["west"], values["south"], values["east"], values["north"] = bbox or (None,) * 4
-    over = bbox is not None and bbox[0] > bbox[2]
-    return [
-        *(
-            (name, bool(values[name]))
-            for name in ("from", "to", "categories", "origins", "statuses", "source")
-        ),
-        ("after", after is not None),
-        ("box", bbox is not None and not over),
-        ("over180", over),
-        *((word, placed == word) for word in ("placed", "unplaced", "outside")),
-    ]
-
-
-def _case(row: Any) -> dict[str, Any]:
-    found = dict(row)
-    top, sub = found.pop("top"), found.pop("sub")
-    found["category"] = category_key(top, sub) if top else sub
-    found["status"], found["origin"] = STATUS_NAME[found["status"]], ORIGIN_NAME[found["origin"]]
-    return found
 
 
 # -- load runs ---------------------------------------------------------------------------------------------

@@ -6,13 +6,16 @@ import base64
 import binascii
 from typing import Annotated, Any
 
+import h3
 from fastapi import APIRouter, Query, Request
+from sqlalchemy.orm import Session
 
 from api import answers, policy
-from api.dependencies import TheService
-from api.routers.shown import filter_of
+from api.dependencies import Service, TheService
+from api.routers import shown
 from api.schemas import CasesOf, Plain
-from geo import features
+from geo import case_list
+from geo.case_list import Wanted
 from geo.errors import NotFound, RefusedArgument
 
 router = APIRouter(prefix="/api/cases", tags=["cases"])
@@ -23,15 +26,16 @@ STAFF_CACHE = "private, no-store"
 def cases(asked: Annotated[CasesOf, Query()], request: Request, service: TheService) -> answers.Answer:
     """One page of cases and `next`, the key of the page after it (null on the last)."""
     with service.session() as session:
-        found = features.cases(
-            session,
-            filter_of(asked),
-            limit=asked.limit + 1,
-            after=_key(asked.after),
-            source=asked.source,
-            bbox=asked.bbox,
-            placed=asked.placed,
+        wanted = Wanted(
+            shown.filter_of(asked),
+            asked.limit + 1,
+            _key(asked.after),
+            asked.source,
+            asked.bbox,
+            asked.placed,
+            **_zone(service, session, asked),
         )
+        found = case_list.cases(session, wanted)
     more, found = len(found) > asked.limit, found[: asked.limit]
     following = _word(found[-1]) if more else None
     for row in found:
@@ -51,13 +55,30 @@ def case(_: Annotated[Plain, Query()], id: str, request: Request, service: TheSe
     """One case by its number."""
     number = int(id) if id.isascii() and id.isdecimal() and len(id) <= 18 else 0
     with service.session() as session:
-        found = features.case(session, number)
+        found = case_list.case(session, number)
     if found is None:
         raise NotFound("没有这个案件。", "There is no such case.", field="id")
     found.pop("source_id")
     if _wants_geojson(request, None):
         return answers.Answer(answers.to_json(_feature(found)), policy.GEOJSON, cache=STAFF_CACHE)
     return answers.json(found, cache=STAFF_CACHE)
+
+
+def _zone(service: Service, session: Session, asked: CasesOf) -> dict[str, Any]:
+    """Where: the units of a grid, an area of a level, or an H3 cell; nothing for the whole city."""
+    if asked.by is None or asked.code is None:
+        return {}
+    if asked.by.startswith("hexagon"):
+        resolution = int(asked.by.partition(":")[2]) if asked.by.partition(":")[2].isdecimal() else 9
+        if not h3.is_valid_cell(asked.code) or h3.get_resolution(asked.code) != resolution:
+            raise case_list.unknown_zone(asked.by, asked.code)
+        return {"cell": asked.code}
+    columns = service.store.current()
+    if asked.by == "grid":
+        plan = shown.plan(service, session, asked.plan, "admin")
+        return {"units": case_list.units_of_grid(session, columns, plan, asked.code)}
+    level, on = shown.level(asked.by, service.today(session))
+    return {"area": case_list.area_of_level(session, columns, level, on, asked.code)}
 
 
 def _wants_geojson(request: Request, given: str | None) -> bool:

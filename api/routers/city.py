@@ -12,7 +12,7 @@ from api.dependencies import Service, ThePrincipal, TheService
 from api.schemas import Plain
 from geo import features
 from geo.cases import ORIGIN
-from geo.heat import MEASURES
+from geo.heat import MEASURES, MeasureKind
 
 K_PUBLIC = 5
 router = APIRouter(tags=["city"])
@@ -41,6 +41,7 @@ def _city(service: Service, session: Session, kind: str) -> dict[str, Any]:
     area, plans = features.extent(session), features.plans(session, drafts=staff)
     current = [p["id"] for p in plans if p["state"] == "approved" and _holds(p, today)]
     has = features.present(session)
+    known = {**columns.known, "households": int(has["households"])}
     return {
         **features.city(session),
         "bbox": list(area) if area else None,
@@ -58,7 +59,13 @@ def _city(service: Service, session: Session, kind: str) -> dict[str, Any]:
         "origins": list(ORIGIN),
         "facility_kinds": features.facility_kinds(session),
         "measures": [
-            {"key": m.key, "needs": m.needs, "unit": m.unit, "additive": m.additive}
+            {
+                "key": m.key,
+                "needs": m.needs,
+                "unit": m.unit,
+                "additive": m.additive,
+                "available": _available(m, known),
+            }
             for m in MEASURES.values()
         ],
         "has": has,
@@ -73,6 +80,11 @@ def _city(service: Service, session: Session, kind: str) -> dict[str, Any]:
 
 def _holds(plan: dict[str, Any], today: Any) -> bool:
     return plan["valid_from"] <= today and (plan["valid_to"] is None or today < plan["valid_to"])
+
+
+def _available(measure: MeasureKind, known: dict[str, int]) -> bool:
+    """Whether the data hold what a measure needs."""
+    return measure.needs is None or known.get(measure.needs, 0) > 0
 
 
 def _shown(n: int, k: int) -> int | None:

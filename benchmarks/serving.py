@@ -1,6 +1,6 @@
 """Requests per second and p99 of the running service at ten million cases, beside bytes from memory in the same run.
 
-    .venv/bin/python benchmarks/service.py --data DIR [--cases 10000000] [--seconds 10] [--json]
+    .venv/bin/python benchmarks/serving.py --data DIR [--cases 10000000] [--seconds 10] [--json]
 
 The city: 40 × 40 km, 20 022 grids of one unit each in 304 communities, 80 categories in 10 groups, two years. The data
 folder is filled once and used again. Load comes from `wrk` (apt-get install wrk) on the same machine, so the service

@@ -1,0 +1,266 @@
+"""How fast a file of cases becomes rows, end to end, beside its peers and its limit, in one run.
+
+    python benchmarks/load.py                      # 1 M rows: everything
+    python benchmarks/load.py --rows 1000000 3000000 10000000 --peers-up-to 1000000
+
+Columns of the file: identifier, opened, closed, category, sub-category, status, longitude, latitude, description, one
+unknown column. *Wangge* reads, cleans, masks, hashes, checks duplicates and stores with every constraint, index and
+foreign key on; the peers do less (no cleaning, no reject list, no duplicate check). The limit is COPY of the finished
+rows into a bare table of the same shape. Peak RSS is the loader's own process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+from sqlalchemy import text
+
+from geo.db import cluster, migrations
+from geo.db import session as sessions
+from geo.settings import Settings
+
+BATCH = 500_000
+
+
+def write(path: Path, rows: int, seed: int = 1) -> None:
+    """A clean synthetic file, written batch by batch."""
+    rng = np.random.default_rng(seed)
+    with path.open("wb") as file:
+        for start in range(0, rows, BATCH):
+            n = min(BATCH, rows - start)
+            table = batch(rng, start, n)
+            options = pacsv.WriteOptions(include_header=start == 0, quoting_style="needed")
+            pacsv.write_csv(table, file, options)
+
+
+def batch(rng: np.random.Generator, start: int, n: int) -> pa.Table:
+    opened = np.datetime64("2024-01-01T00:00:00") + np.sort(rng.integers(0, 2 * 365 * 86400, n)).astype(
+        "m8[s]"
+    )
+    closed = opened + rng.integers(600, 20 * 86400, n).astype("m8[s]")
+    top = rng.integers(0, 12, n)
+    lon, lat = np.round(rng.normal(121.47, 0.1, n), 6), np.round(rng.normal(31.23, 0.08, n), 6)
+    shown = pc.strftime(pa.array(closed), format="%Y-%m-%d %H:%M:%S")
+    return pa.table(
+        {
+            "case_id": pc.binary_join_element_wise(
+                "C", pa.array(np.arange(start, start + n)).cast(pa.string()), ""
+            ),
+            "opened_at": pc.strftime(pa.array(opened), format="%Y-%m-%d %H:%M:%S"),
+            "closed_at": pc.if_else(pa.array(rng.random(n) < 0.85), shown, None),
+            "category": pa.array([f"top {i}" for i in range(12)]).take(pa.array(top)),
+            "subcategory": pa.array([f"sub {i}" for i in range(84)]).take(
+                pa.array(top * 7 + rng.integers(0, 7, n))
+            ),
+            "status": pc.if_else(pa.array(rng.random(n) < 0.85), "closed", "open"),
+            "lon": pa.array(lon),
+            "lat": pa.array(lat),
+            "description": pa.array(
+                [f"things are broken near the crossing, report {i}" for i in range(997)]
+            ).take(pa.array(rng.integers(0, 997, n))),
+            "channel": pa.array([f"desk {i}" for i in range(9)]).take(pa.array(rng.integers(0, 9, n))),
+        }
+    )
+
+
+# ── Runners, each in its own process so that its memory is its own ──────────────────────────────────────────────────
+
+
+def wangge(settings: Settings, path: Path, rows: int) -> dict[str, object]:
+    from etl import cases
+
+    with sessions.session(settings) as session:
+        report = cases.load(session, path, source=f"bench {rows} {time.time_ns()}")
+    assert report.added == rows, report
+    return {"rows": report.added}
+
+
+def geopandas_to_postgis(settings: Settings, path: Path, rows: int) -> dict[str, object]:
+    import geopandas
+    import pandas as pd
+
+    frame = pd.read_csv(path, parse_dates=["opened_at", "closed_at"])
+    points = geopandas.GeoDataFrame(
+        frame.drop(columns=["lon", "lat"]), geometry=geopandas.points_from_xy(frame.lon, frame.lat), crs=4326
+    )
+    points.to_postgis(
+        "peer_geopandas", sessions.engine(settings, "owner"), if_exists="replace", chunksize=100_000
+    )
+    return {"rows": len(points)}
+
+
+def copy_text(settings: Settings, path: Path, rows: int) -> dict[str, object]:
+    """psql's way: COPY the CSV as text, then make types and points in SQL, with the unique index."""
+    with sessions.connect(settings) as connection:
+        connection.execute("DROP TABLE IF EXISTS peer_raw, peer_copy")
+        connection.execute(
+            "CREATE TABLE peer_raw (case_id text, opened_at timestamptz, closed_at timestamptz, category text, "
+            "subcategory text, status text, lon float8, lat float8, description text, channel text)"
+        )
+        with (
+            connection.cursor() as cursor,
+            cursor.copy("COPY peer_raw FROM STDIN (FORMAT CSV, HEADER)") as copy,path.open("rb") as file
+        ):
+            while block := file.read(1 << 20):
+                copy.write(block)
+        connection.execute(
+            "CREATE TABLE peer_copy AS SELECT *, ST_SetSRID(ST_MakePoint(lon, lat), 4326) AS geom FROM peer_raw"
+        )
+        connection.execute("ALTER TABLE peer_copy ADD PRIMARY KEY (case_id)")
+    return {"rows": rows}
+
+
+def duckdb_csv(settings: Settings, path: Path, rows: int) -> dict[str, object]:
+    """DuckDB reads and types the same file into its own table (no PostGIS): how fast parsing alone may be."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder:
+        connection = duckdb.connect(str(Path(folder) / "peer.duckdb"))
+        connection.execute("SET threads = 2")
+        connection.execute("CREATE TABLE cases AS SELECT * FROM read_csv(?)", [str(path)])
+        found = connection.execute("SELECT count(*) FROM cases").fetchone()
+    assert found is not None
+    return {"rows": found[0]}
+
+
+def copy_limit(settings: Settings, path: Path, rows: int) -> dict[str, object]:
+    """The limit: the finished binary rows of one batch, copied again and again into a bare table."""
+    from etl.cases import store
+    from etl.cases.clean import clean, now_us
+    from etl.cases.rules import settle
+    from etl.tables import open_table
+
+    with sessions.session(settings) as session:
+        table = open_table(path)
+        rules = settle(session, table, "bench", map_file=None, crs="auto", now=now_us())
+        part = clean(next(iter(table.batches())), rules)
+        columns = store.row_columns(part)
+        hashes = store.copying.hashes(columns, len(part))
+        n = len(part)
+        state = store.SourceState(1, "bench", 1, True, False)
+        payload = store.encode(
+            part, columns, hashes, np.ones(n, np.int32), np.full(n, -1, np.int32), state, 1
+        )
+        connection = sessions.raw(session)
+        connection.execute("CREATE TABLE peer_limit (LIKE cases)")
+        connection.execute("ALTER TABLE peer_limit DROP COLUMN id")
+        names = ", ".join(store.COLUMNS)
+        begun, done = time.perf_counter(), 0
+        while done < rows:
+            with (
+                connection.cursor() as cursor,
+                cursor.copy(f"COPY peer_limit ({names}) FROM STDIN (FORMAT BINARY, FREEZE)") as copy,
+            ):
+                copy.write(store.copying.HEAD)
+                view = memoryview(payload.data)
+                for start in range(0, len(view), 1 << 20):
+                    copy.write(view[start : start + (1 << 20)])
+                copy.write(store.copying.TAIL)
+            done += n
+        seconds = time.perf_counter() - begun
+        session.rollback()
+    return {"rows": done, "seconds": seconds}
+
+
+RUNNERS = {f.__name__: f for f in (wangge, copy_limit, copy_text, geopandas_to_postgis, duckdb_csv)}
+
+
+def one(name: str, home: Path, path: Path, rows: int) -> None:
+    """Run one of them and print seconds, rows/s and this process's peak memory."""
+    settings = Settings(home=home)
+    begun = time.perf_counter()
+    found = RUNNERS[name](settings, path, rows)
+    seconds = float(found.get("seconds", time.perf_counter() - begun))  # type: ignore[arg-type]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "rate": int(found["rows"]) / seconds, "peak_mb": peak}))  # type: ignore[call-overload]
+
+
+def clear(settings: Settings) -> None:
+    """Drop what the last run stored."""
+    with sessions.session(settings) as session:
+        for table in session.scalars(
+            text("SELECT relname FROM pg_class WHERE relname ~ '^(cases_[0-9]+|peer_.*)$' AND relkind = 'r'")
+        ).all():
+            session.execute(text(f'DROP TABLE "{table}"'))
+        for table in ("reject", "load_run", "category", "source", "catalogue"):
+            session.execute(text(f"DELETE FROM {table}"))
+    with sessions.connect(settings, autocommit=True) as connection:
+        connection.execute("CHECKPOINT") if connection.info.user == cluster.SUPERUSER else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
+    parser.add_argument("--peers-up-to", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--run", choices=RUNNERS)
+    parser.add_argument("--file", type=Path)
+    given = parser.parse_args()
+    if given.run:
+        one(given.run, given.folder, given.file, given.rows[0])
+        return
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="wangge-bench-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    settings = Settings(home=folder)
+    cluster.start(settings)
+    migrations.upgrade(settings)
+    try:
+        for rows in given.rows:
+            bench(settings, folder, rows, peers=rows <= given.peers_up_to)
+    finally:
+        sessions.forget(settings)
+        cluster.stop(settings)
+
+
+def bench(settings: Settings, folder: Path, rows: int, peers: bool) -> None:
+    path = folder / f"cases_{rows}.csv"
+    if not path.exists():
+        write(path, rows)
+    print(
+        f"\n{rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB of CSV, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    )
+    names = list(RUNNERS) if peers else ["wangge", "copy_limit"]
+    found: dict[str, dict[str, float]] = {}
+    for name in names:
+        command = [
+            sys.executable,
+            __file__,
+            "--run",
+            name,
+            "--folder",
+            str(folder),
+            "--file",
+            str(path),
+            "--rows",
+            str(rows),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(f"  {name:22} failed: {done.stderr.strip().splitlines()[-1][:200]}")
+            continue
+        found[name] = json.loads(done.stdout.strip().splitlines()[-1])
+        sessions.forget(settings)
+        clear(settings)
+    base = found["wangge"]["rate"]
+    for name, value in found.items():
+        ratio = "" if name == "wangge" else f"   wangge is {base / value['rate']:.2f} × this"
+        print(
+            f"  {name:22} {value['seconds']:8.1f} s {value['rate'] / 1e6:7.3f} M rows/s  peak {value['peak_mb']:7.0f} MB{ratio}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Single cases for staff: filters, one zone or all, pages by key.
+
+Pages run over (source, number), the latest loaded first: that order is the primary key's, so a page costs what it
+shows, however deep it lies. The text is the masked one that was stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import h3
+import numpy as np
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from geo.cases import ORIGIN_NAME, STATUS_NAME, CaseFilter, category_key
+from geo.columns import Columns
+from geo.errors import NotFound
+from geo.heat import PlanRef
+from geo.zones import boundary_zones, grid_zones
+
+Area = tuple[float, float, float, float]
+CELL_BATCH = 500
+EVERYTHING = CaseFilter()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which cases. `placed`: `placed`, `unplaced` (no position) or `outside` (a position, no unit); None for all.
+
+    A bbox whose west is east of its east crosses longitude 180. At most one of `units` (their ids), `area` (the id of a
+    boundary; where areas overlap the lowest code has the case) and `cell` (an H3 cell) says where.
+    """
+
+    where: CaseFilter = EVERYTHING
+    limit: int = 100
+    after: tuple[int, int] | None = None
+    source: str | None = None
+    bbox: Area | None = None
+    placed: str | None = None
+    units: tuple[int, ...] | None = None
+    area: int | None = None
+    cell: str | None = None
+
+
+def cases(session: Session, wanted: Wanted) -> list[dict[str, Any]]:
+    """At most `limit` cases below the key `after`."""
+    if wanted.cell is not None:
+        return _in_cell(session, wanted, wanted.cell)
+    tests, values = _tests(wanted)
+    condition = " AND ".join(tests) or "true"
+    rows = session.execute(
+        text(f"{_CASE} WHERE {condition} ORDER BY c.source_id DESC, c.id DESC LIMIT :limit"), values
+    )
+    return [_case(row) for row in rows.mappings()]
+
+
+def case(session: Session, number: int) -> dict[str, Any] | None:
+    """One case by its number, or None."""
+    keys = "(c.source_id, c.id) IN (SELECT s.id, CAST(:number AS bigint) FROM source s)"
+    row = session.execute(text(f"{_CASE} WHERE {keys}"), {"number": number}).mappings().one_or_none()
+    return _case(row) if row else None
+
+
+def units_of_grid(session: Session, columns: Columns, plan: PlanRef, code: str) -> tuple[int, ...]:
+    """The ids of the units of one grid. Raises NotFound (`zone-unknown`)."""
+    folded = grid_zones(session, columns, plan)
+    at = folded.zones.find(code)
+    if at is None:
+        raise unknown_zone("grid", code)
+    return tuple(columns.unit_ids[np.flatnonzero(folded.unit_zone == at)].tolist())
+
+
+def area_of_level(session: Session, columns: Columns, level: str, on: Any, code: str) -> int:
+    """The id of one area of the edition that holds on a date. Raises NotFound (`zone-unknown`, `level-unknown`)."""
+    edition = boundary_zones(session, columns, level, on).edition_id
+    found = session.scalar(
+        text("SELECT id FROM boundary WHERE edition_id = :edition AND code = :code"),
+        {"edition": edition, "code": code},
+    )
+    if found is None:
+        raise unknown_zone(level, code)
+    return int(found)
+
+
+def unknown_zone(by: str, code: str) -> NotFound:
+    """There is no such grid, area or cell."""
+    return NotFound(
+        f"{by} 图层没有编码 {code[:80]}。",
+        f"There is no zone {code[:80]} in {by}.",
+        code="zone-unknown",
+        field="code",
+    )
+
+
+def _in_cell(session: Session, wanted: Wanted, cell: str) -> list[dict[str, Any]]:
+    """Cases of an H3 cell: its box asks the database, H3 itself decides."""
+    ring = h3.cell_to_boundary(cell)
+    lats, lons = [lat for lat, _ in ring], [lon for _, lon in ring]
+    box = (min(lons), min(lats), max(lons), max(lats))
+    step = replace(wanted, cell=None, bbox=box, limit=CELL_BATCH)
+    found: list[dict[str, Any]] = []
+    while len(found) < wanted.limit:
+        rows = cases(session, step)
+        resolution = h3.get_resolution(cell)
+        found += [row for row in rows if h3.latlng_to_cell(row["lat"], row["lon"], resolution) == cell]
+        if len(rows) < CELL_BATCH:
+            break
+        step = replace(step, after=(rows[-1]["source_id"], rows[-1]["id"]))
+    return found[: wanted.limit]
+
+
+_CASE = """
+SELECT c.id, c.source_id, s.name AS source, c.source_case_id, c.opened_at, c.dispatched_at, c.due_at, c.closed_at,
+  c.status, c.origin, c.urgency, c.satisfied, c.responsible_body, c.repeat_of, c.description, c.attributes,
+  t.code AS sub, t.name AS category_name, t.name_en AS category_name_en, p.code AS top,
+  ST_X(c.geom) AS lon, ST_Y(c.geom) AS lat, u.code AS unit
+FROM cases c JOIN source s ON s.id = c.source_id JOIN category t ON t.id = c.category_id
+LEFT JOIN category p ON p.id = t.parent_id LEFT JOIN unit u ON u.id = c.unit_id"""
+_TESTS = {
+    "from": "c.opened_at >= CAST(:from AS timestamp) AT TIME ZONE (SELECT timezone FROM city)",
+    "to": "c.opened_at < CAST(:to AS timestamp) AT TIME ZONE (SELECT timezone FROM city)",
+    "categories": "(coalesce(p.code || '/', '') || t.code = ANY(:categories) OR p.code = ANY(:categories))",
+    "origins": "c.origin = ANY(:origins)",
+    "statuses": "c.status = ANY(:statuses)",
+    "after": "(c.source_id, c.id) < (:after_source, :after_id)",
+    "source": "s.name = :source",
+    "box": "ST_X(c.geom) BETWEEN :west AND :east AND ST_Y(c.geom) BETWEEN :south AND :north",
+    "over180": "(ST_X(c.geom) >= :west OR ST_X(c.geom) <= :east) AND ST_Y(c.geom) BETWEEN :south AND :north",
+    "units": "c.unit_id = ANY(:units)",
+    "area": "EXISTS (SELECT FROM boundary b WHERE b.id = :area AND ST_Intersects(b.geom, c.geom) AND NOT EXISTS ("
+    "SELECT FROM boundary o WHERE o.edition_id = b.edition_id AND o.code < b.code AND ST_Intersects(o.geom, c.geom)))",
+    "placed": "c.unit_id IS NOT NULL",
+    "unplaced": "c.geom IS NULL",
+    "outside": "c.geom IS NOT NULL AND c.unit_id IS NULL",
+}
+
+
+def _tests(wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
+    """The conditions that are asked for and the values they need."""
+    where, box, after = wanted.where, wanted.bbox, wanted.after
+    over = box is not None and box[0] > box[2]
+    asked: dict[str, dict[str, Any] | None] = {
+        "from": {"from": where.from_date} if where.from_date else None,
+        "to": {"to": where.to_date} if where.to_date else None,
+        "categories": {"categories": list(where.categories)} if where.categories else None,
+        "origins": {"origins": list(where.origin_codes)} if where.origins else None,
+        "statuses": {"statuses": list(where.status_codes)} if where.statuses else None,
+        "after": {"after_source": after[0], "after_id": after[1]} if after else None,
+        "source": {"source": wanted.source} if wanted.source else None,
+        "box" if not over else "over180": dict(zip(("west", "south", "east", "north"), box, strict=True))
+        if box
+        else None,
+        "units": {"units": list(wanted.units)} if wanted.units is not None else None,
+        "area": {"area": wanted.area} if wanted.area is not None else None,
+    }
+    if wanted.placed is not None:
+        asked[wanted.placed] = {}
+    values: dict[str, Any] = {"limit": wanted.limit}
+    for needed in asked.values():
+        values |= needed or {}
+    return [_TESTS[name] for name, needed in asked.items() if needed is not None], values
+
+
+def _case(row: Any) -> dict[str, Any]:
+    found = dict(row)
+    top, sub = found.pop("top"), found.pop("sub")
+    found["category"] = category_key(top, sub) if top else sub
+    found["status"], found["origin"] = STATUS_NAME[found["status"]], ORIGIN_NAME[found["origin"]]
+    return found

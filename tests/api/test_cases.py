@@ -1,0 +1,103 @@
+"""Single cases for staff: every filter equals SQL, pages neither miss nor repeat, a zone's cases are its count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from geo.db import session as sessions
+
+
+def everything(town: Any, query: str = "", limit: int = 1000) -> list[dict[str, Any]]:
+    """All pages."""
+    found: list[dict[str, Any]] = []
+    after = ""
+    while True:
+        page = town.staff(f"/api/cases?limit={limit}{query}{after}").json()
+        found += page["cases"]
+        if page["next"] is None:
+            return found
+        after = f"&after={page['next']}"
+
+
+@pytest.mark.parametrize(
+    ("query", "condition"),
+    [
+        ("", "true"),
+        ("&from=2024-03-01&to=2024-03-15", "opened_at >= '2024-03-01+08' AND opened_at < '2024-03-15+08'"),
+        ("&category=01", "category_id IN (SELECT id FROM category WHERE code LIKE '01__')"),
+        (
+            "&category=01/0101&category=02",
+            "category_id IN (SELECT id FROM category WHERE code LIKE '02__' OR code = '0101')",
+        ),
+        ("&origin=citizen&origin=patrol", "origin IN (1, 2)"),
+        ("&status=open", "status = 0"),
+        ("&source=town", "true"),
+        ("&source=nobody", "false"),
+        ("&placed=unplaced", "geom IS NULL"),
+        ("&placed=outside", "geom IS NOT NULL AND unit_id IS NULL"),
+        ("&placed=placed", "unit_id IS NOT NULL"),
+        ("&bbox=116.3,39.9,116.31,39.91", "ST_Intersects(geom, ST_MakeEnvelope(116.3, 39.9, 116.31, 39.91, 4326))"),
+        ("&bbox=117,39,116.305,40", "ST_X(geom) >= 117 OR ST_X(geom) <= 116.305"),
+        ("&category=%27%20OR%201=1--", "false"),
+    ],
+)
+def test_filters_equal_sql(town: Any, query: str, condition: str) -> None:
+    with sessions.session(town.settings, "app") as session:
+        expected = session.execute(
+            text(f"SELECT id FROM cases WHERE {condition} ORDER BY source_id DESC, id DESC")
+        )
+        assert [c["id"] for c in everything(town, query)] == list(expected.scalars())
+
+
+def test_pages(town: Any) -> None:
+    whole = [c["id"] for c in everything(town, "&category=02")]
+    assert [c["id"] for c in everything(town, "&category=02", limit=97)] == whole
+    assert len(set(whole)) == len(whole) > 500
+    for wrong in ("x", "Mg", "Mi4", "LTEuMQ", "MS4x" * 30, "%00", "MS45OTk5OTk5OTk5OTk5OTk5OTk5OTk5"):
+        answer = town.staff(f"/api/cases?after={wrong}")
+        assert answer.status_code == 400, wrong
+        assert answer.json()["field"] == "after"
+
+
+@pytest.mark.parametrize("by", ["grid", "community", "street", "hexagon:8", "hexagon:9"])
+def test_the_cases_of_a_zone_are_its_count(town: Any, by: str) -> None:
+    layer = {
+        "grid": "grids?",
+        "hexagon:8": "hexagons?resolution=8",
+        "hexagon:9": "hexagons?resolution=9",
+    }.get(by, f"boundaries?level={by}")
+    heat = town.staff(f"/api/heatmap/{layer}&from=2024-02-01&to=2024-05-01").json()
+    for code, n in list(zip(heat["codes"], heat["n"], strict=True))[:6]:
+        assert len(everything(town, f"&by={by}&code={code}&from=2024-02-01&to=2024-05-01")) == n
+        assert len(everything(town, f"&by={by}&code={code}&from=2024-02-01&to=2024-05-01", limit=7)) == n
+
+
+@pytest.mark.parametrize(
+    "query", ["by=grid&code=nope", "by=nope&code=C00", "by=street&code=C00", "by=hexagon:9&code=C00"]
+)
+def test_unknown_zones(town: Any, query: str) -> None:
+    assert town.staff("/api/cases?" + query).status_code == 404
+
+
+def test_one_case_and_geojson(town: Any) -> None:
+    case = town.staff("/api/cases?limit=1&placed=placed").json()["cases"][0]
+    assert town.staff(f"/api/cases/{case['id']}").json() == case
+    assert case["status"] in ("open", "closed", "void")
+    assert "source_id" not in case
+    feature = town.staff(f"/api/cases/{case['id']}", headers={"Accept": "application/geo+json"}).json()
+    assert feature["geometry"] == {"type": "Point", "coordinates": [case["lon"], case["lat"]]}
+    features = town.staff("/api/cases?format=geojson&placed=unplaced&limit=3").json()["features"]
+    assert [f["geometry"] for f in features] == [None, None, None]
+    for wrong in ("0", "-1", "x", "9" * 30, "1.5", "1e3"):
+        assert town.staff(f"/api/cases/{wrong}").status_code == 404
+
+
+def test_runs(town: Any) -> None:
+    found = town.staff("/api/runs").json()["runs"]
+    assert found[0]["kind"] == "cases"
+    assert town.staff(f"/api/runs/{found[0]['id']}").json()["rejects"] == []
+    assert town.staff("/api/runs/999").status_code == 404
+    assert town.staff("/api/runs?limit=0").status_code == 400
