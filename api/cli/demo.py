@@ -16,7 +16,7 @@ from api.cli.groups import top
 from api.cli.operate import Host, Port, Workers
 from api.cli.supervise import Supervisor, die_with_parent
 from geo.db.session import session
-from geo.db.tables import AppUser, LoadRun
+from geo.db.tables import AppUser, City, LoadRun, Plan
 from geo.errors import Unavailable
 from geo.settings import Settings
 
@@ -60,10 +60,13 @@ def demo(
 
 
 def fill(settings: Settings) -> None:
-    """Makes and loads the sample city when the database holds nothing yet."""
+    """Makes and loads the sample city when the database holds nothing yet, or half of it from a start that was killed."""
     with session(settings) as opened:
-        if opened.scalar(select(func.count()).select_from(LoadRun)):
-            return
+        loaded = opened.scalar(select(func.count()).select_from(LoadRun))
+        planned = opened.scalar(select(func.count()).select_from(Plan).where(Plan.state == "approved"))
+        city = opened.get(City, 1)
+    if loaded and (planned or city is None or not city.synthetic):
+        return
     output.say("正在生成样例城市……", "Making the sample city …")
     done = subprocess.run(
         [sys.executable, "-m", "api", "sample"],

@@ -130,7 +130,11 @@ def _raise_versions(settings: Settings) -> str:
 
 
 def _run(name: str, *arguments: str) -> None:
-    environment = {**os.environ, "PGOPTIONS": "-c statement_timeout=0 -c client_min_messages=error", "LC_ALL": "C.UTF-8"}
+    environment = {
+        **os.environ,
+        "PGOPTIONS": "-c statement_timeout=0 -c client_min_messages=error",
+        "LC_ALL": "C.UTF-8",
+    }
     done = subprocess.run(
         [str(postgres.program(name)), *arguments],
         capture_output=True,
