@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from etl import archives, opening, repairing
+from etl import archives, opening, repairing, tabling
 from etl.limits import Limits
 from geo.errors import FileTooLarge, RefusedFile, WanggeError
 
@@ -156,7 +156,7 @@ def _repair(job: dict[str, Any], work: Path, limits: Limits) -> dict[str, Any]:
     repaired, state = repairing.repair(geoms, limits.crossings)
     reasons = shapely.is_valid_reason(geoms[state == repairing.REPAIRED])
     table = pa.table(
-        {opening.WKB: pa.array(shapely.to_wkb(repaired), type=pa.binary()), "state": pa.array(state)}
+        {tabling.WKB: pa.array(shapely.to_wkb(repaired), type=pa.binary()), "state": pa.array(state)}
     )
     _write(table, work / "result.arrow")
     return {"reasons": np.asarray(reasons).tolist()}

@@ -5,14 +5,10 @@ Never import this from the parent: it hands bytes of strangers to C parsers.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,12 +17,12 @@ import pyogrio.errors
 import shapely
 from numpy.typing import NDArray
 
-from etl import archives, shapefiles, sniffing
+from etl import archives, geopackage, shapefiles, sniffing, tabling
 from etl.drivers import keep_only
 from etl.limits import Limits
+from etl.tabling import WKB
 from geo.errors import FileTooLarge, RefusedFile
 
-WKB = "__wkb__"
 KML_DISPLAY = {  # how Google Earth draws it, not what it is
     "timestamp", "begin", "end", "altitudeMode", "tessellate", "extrude", "visibility", "drawOrder", "icon", "snippet",
 }  # fmt: skip
@@ -122,43 +118,9 @@ def choose_layer(names: list[str], asked: str | None) -> RefusedFile:
 
 def _layers(path: Path | str, driver: str) -> list[str]:
     """Names of layers with geometry; of a GeoPackage only base tables (never a view, which is somebody else's SQL)."""
-    base = _base_tables(path) if driver == "GPKG" and isinstance(path, Path) else None
+    base = geopackage.base_tables(path) if driver == "GPKG" and isinstance(path, Path) else None
     names = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
     return names if base is None else [name for name in names if name in base]
-
-
-@contextlib.contextmanager
-def _sqlite(path: Path) -> Iterator[sqlite3.Connection]:
-    """A GeoPackage read-only, its own functions and views not trusted."""
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-    try:
-        connection.execute("PRAGMA trusted_schema = OFF")
-        yield connection
-    finally:
-        connection.close()
-
-
-def _base_tables(path: Path) -> set[str]:
-    """The feature tables of an undamaged GeoPackage; raises sqlite3.DatabaseError for a damaged one."""
-    query = (
-        "SELECT c.table_name FROM gpkg_contents c JOIN sqlite_master m ON m.name = c.table_name AND m.type = 'table' "
-        "WHERE c.data_type = 'features'"
-    )
-    with _sqlite(path) as connection:
-        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("quick_check")
-        return {row[0] for row in connection.execute(query)}
-
-
-def _unread_blobs(path: Path, layer: str, wkb: NDArray[Any]) -> list[int]:
-    """Feature numbers whose geometry is there but came back as nothing: GDAL drops blobs that it cannot parse."""
-    with _sqlite(path) as connection:
-        column = connection.execute(
-            "SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?", [layer]
-        ).fetchone()[0]
-        quoted, table = (name.replace('"', '""') for name in (column, layer))
-        held = connection.execute(f'SELECT "{quoted}" IS NOT NULL FROM "{table}" ORDER BY rowid').fetchall()  # noqa: S608
-    return [i + 1 for i, (there,) in enumerate(held) if there and i < len(wkb) and wkb[i] is None]
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -195,7 +157,7 @@ def _read_other(path: Path, work: Path, driver: str, layer: str | None, limits: 
     opened.encoding = encoding
     wkb = opened.table.column(WKB).to_numpy(zero_copy_only=False)
     if driver == "GPKG" and any(value is None for value in wkb):
-        damaged = _unread_blobs(safe, chosen, wkb)
+        damaged = geopackage.unread_blobs(safe, chosen, wkb)
         opened.notices |= {"geometry-damaged": damaged} if damaged else {}
     if driver == "GeoJSON" or (driver == "TopoJSON" and opened.crs is None):
         opened.crs = opened.crs or "EPSG:4326"
@@ -253,8 +215,8 @@ def _read_ogr(path: Path | str, driver: str, layer: str, encoding: str | None, l
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         meta, _, wkb, values = pyogrio.raw.read(path, layer=layer, encoding=encoding, force_2d=True)
-    names = unique([str(name) for name in meta["fields"]])
-    columns = {name: _column(value) for name, value in zip(names, values, strict=True)}
+    names = tabling.unique([str(name) for name in meta["fields"]])
+    columns = {name: tabling.column(value) for name, value in zip(names, values, strict=True)}
     table = pa.table({**columns, WKB: pa.array(wkb if wkb is not None else [], type=pa.binary())})
     return Opened(table, driver, layer, encoding, meta["crs"])
 
@@ -290,59 +252,14 @@ def _read_parquet(path: Path, limits: Limits) -> Opened:
     crs = column.get("crs", "EPSG:4326")  # null means: none declared
     others = [name for name in table.column_names if name not in meta["columns"]]
     columns = {
-        new: _plain(table.column(old))
-        for new, old in zip(unique(others), others, strict=True)
+        new: tabling.plain(table.column(old))
+        for new, old in zip(tabling.unique(others), others, strict=True)
         if not old.startswith("__index_level_")
     }
     wkb = table.column(meta["primary_column"]).combine_chunks().cast(pa.binary())
     made = pa.table({**columns, WKB: wkb})
     text = json.dumps(crs) if isinstance(crs, dict) else crs
     return Opened(made, "Parquet", path.stem, "utf-8", text)
-
-
-def unique(names: list[str]) -> list[str]:
-    """Column names made different: a second `name` becomes `name_2`; `geometry` is kept for the geometry.
-
-    >>> unique(["a", "a", "geometry"])
-    ['a', 'a_2', 'geometry_2']
-    """
-    seen: dict[str, int] = {"geometry": 1, WKB: 1}
-    out = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        out.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return out
-
-
-def _column(values: NDArray[Any]) -> pa.Array:
-    """A column of GDAL's as Arrow; lists and other objects as JSON text, bytes dropped."""
-    if values.dtype == object:
-        return pa.array([_text(v) for v in values], type=pa.string())
-    if values.dtype.kind == "f":
-        return pa.array(values, mask=np.isnan(values))
-    return pa.array(values)
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Nested Parquet columns as JSON text, the others as they are."""
-    kind = column.type
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return pa.chunked_array([pa.array([_text(v) for v in column.to_pylist()], type=pa.string())])
-    if pa.types.is_dictionary(kind):
-        return column.cast(kind.value_type)
-    return column
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bytes | bytearray):
-        return None
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    return (
-        json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)
-    )
 
 
 # ── Geometry ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -205,7 +205,7 @@ def to_wgs84(x: ArrayLike, y: ArrayLike, crs: str) -> tuple[Floats, Floats]:
     x is east (or longitude), y is north (or latitude), always. What PROJ cannot transform comes back as inf.
 
     >>> [float(v.round(4)[0]) for v in to_wgs84([775000], [2956000], "EPSG:2249")]
-    [-71.06, 42.3588]
+    [-71.0603, 42.3586]
     """
     if crs == "gcj02":
         return gcj02_to_wgs84(x, y)

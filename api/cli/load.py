@@ -12,7 +12,7 @@ import typer
 from api.cli import edge, output
 from api.cli.groups import load
 from api.cli.reports import print_report
-from etl import boundaries, reading, units
+from etl import process
 from geo.errors import RefusedArgument
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="文件 / the file")]
@@ -56,7 +56,9 @@ def load_boundaries(
 ) -> None:
     """装载边界：行政区或业务图层 / load boundaries: administrative areas or an overlay."""
     valid_from = _date(from_)
-    reading.prepare()
+    process.prepare()
+    from etl import boundaries, units  # heavy: imported while the child starts
+
     with output.progress() as progress, edge.work() as session:
         report = boundaries.load(
             session,
@@ -77,7 +79,7 @@ def load_boundaries(
         if not dry_run and (followed := units.follow(session, report.source)) is not None:
             report.details["units"] = dataclasses.asdict(
                 followed
-            )  # units stay, their areas are those of this edition
+            )  # units stay, their areas are this edition's
     if as_json:
         output.result(report.as_dict(), as_json=True)
     else:

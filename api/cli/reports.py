@@ -103,6 +103,7 @@ DETAILS = {  # detail of a load -> how it is called
     "parents": ("上级", "parents"),
     "overlap_m2": ("重叠 m²", "overlap m²"),
     "gap_m2": ("缝隙 m²", "gaps m²"),
+    "units": ("单元", "units"),
     "datum": ("基准重合度", "datum fit (IoU)"),
 }
 

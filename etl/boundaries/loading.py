@@ -220,8 +220,8 @@ def _warn_units(session: Session, name: str, there: bool, report: LoadReport) ->
     if nested:
         report.notice(
             "units-older",
-            f"已有 {nested} 个单元网格建在此层级的旧边界内，它们不会自动改变",
-            f"{nested} units were built within older boundaries of this level; they do not change by themselves",
+            f"已有 {nested} 个单元网格，其形状不变，按占比归入新边界；需要重切时请重新构建",
+            f"{nested} units keep their shape and go to the new areas that hold most of them; build again to cut anew",
             count=int(nested),
         )
 
