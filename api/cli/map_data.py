@@ -10,7 +10,8 @@ import numpy as np
 import shapely
 from sqlalchemy.orm import Session
 
-from geo import features, outlines, zone_shapes
+from api.layers import polygons as polygons_of
+from geo import features, outlines
 from geo.analysis import counts
 from geo.cases import CaseFilter
 from geo.columns import ColumnStore
@@ -183,7 +184,7 @@ def _frame(heat: HeatMap, codes: np.ndarray[tuple[int, ...], np.dtype[np.object_
 
 def _shapes(session: Session, zones: CityZones) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
     """The polygons in the order of the codes; an empty one where a zone has none any more."""
-    found = zone_shapes.shapes(session, zones)
+    found = polygons_of(session, zones)
     made = np.empty(len(found), dtype=object)
     made[:] = [shapely.Polygon() if shape is None else shape for shape in found]
     return made
