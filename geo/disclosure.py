@@ -3,9 +3,9 @@
 The rule (simple primary suppression with one complement):
 
 1. a zone whose n is between 1 and k − 1 is hidden: value and n;
-2. if exactly one zone is hidden, the next smallest is hidden too, so that a subtraction finds neither; the same when
-   no zone is hidden but exactly one of unplaced and outside was folded away;
-3. unplaced and outside below k are folded into the hidden sum, never shown on their own.
+2. if exactly one zone is hidden, the next smallest is hidden too, so that a subtraction finds neither;
+3. unplaced and outside below k are folded into the hidden sum, never shown on their own; when that is all that is
+   hidden and only one of them, the smallest of the other one and the zones goes with it.
 
 Always: visible n + suppressed_total + unplaced + outside = total. A zero is shown: it says that nothing happened, not
 to whom something did. Pure functions; the operator's own views are never passed through here.
@@ -29,11 +29,15 @@ def protect(heat: HeatMap, k: int = K) -> HeatMap:
 
     For shares and medians the n behind the value decides. Protect before cutting to a box (`clip`), never after.
     """
-    small = {"unplaced": heat.unplaced, "outside": heat.outside}
-    folded = {name: n for name, n in small.items() if 0 < n < k}
     hidden = _hidden(heat.n, k)
-    if len(folded) == 1 and not hidden.any():
-        hidden = _with_next_smallest(heat.n, hidden)
+    folded = {name: n for name, n in _rest(heat).items() if n < k}
+    if len(folded) == 1 and not hidden.any():  # alone, it could be had by subtraction
+        other = {name: n for name, n in _rest(heat).items() if name not in folded}
+        smallest = heat.n[heat.n > 0].min(initial=np.iinfo(np.int64).max)
+        if other and min(other.values()) <= smallest:
+            folded |= other
+        else:
+            hidden = _with_next_smallest(heat.n, hidden)
     open_, elsewhere = heat.unassigned, heat.outside - heat.unassigned
     unassigned = 0 if "outside" in folded or 0 < open_ < k or 0 < elsewhere < k else open_
     return replace(
@@ -48,6 +52,11 @@ def protect(heat: HeatMap, k: int = K) -> HeatMap:
         overlaps=0 if 0 < heat.overlaps < k else heat.overlaps,
         k=k,
     )
+
+
+def _rest(heat: HeatMap) -> dict[str, int]:
+    """The cases without a zone, by the name of their count; only where there are any."""
+    return {name: n for name, n in (("unplaced", heat.unplaced), ("outside", heat.outside)) if n > 0}
 
 
 def clip(heat: HeatMap, box: tuple[float, float, float, float]) -> HeatMap:
@@ -97,6 +106,15 @@ def protect_categories(counts: CategoryCounts, k: int = K) -> CategoryCounts:
         suppressed_total=int(counts.values[hidden].sum()),
         k=k,
     )
+
+
+def hidden_counts(n: NDArray[np.int64], k: int | NDArray[np.int64] = K) -> NDArray[np.bool_]:
+    """Which of a list of counts with a known sum the public may not see.
+
+    >>> hidden_counts(np.array([3, 100, 0, 7])).tolist()
+    [True, False, False, True]
+    """
+    return _hidden(n, k)
 
 
 def _hidden(n: NDArray[np.int64], k: int | NDArray[np.int64]) -> NDArray[np.bool_]:

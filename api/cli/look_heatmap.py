@@ -191,11 +191,11 @@ def _geojson(heat: HeatMap, out: Path) -> None:
     import orjson
     import shapely
 
+    from api.layers import polygons
     from geo.db.session import session
-    from geo.zone_shapes import shapes
 
     with session(edge.settings(), "owner") as opened:
-        drawn = shapely.to_geojson(shapes(opened, heat.zones)).tolist()
+        drawn = shapely.to_geojson(polygons(opened, heat.zones)).tolist()
     rows = _table(heat).to_pylist()
     features = [
         {

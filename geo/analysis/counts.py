@@ -73,7 +73,7 @@ def heat(
         unassigned=open_,
         asof=instant,
         period=_period(columns, where),
-        version=f"{columns.version}/{layer.zones.version}",
+        version=f"{columns.version}/{layer.zones.version}/{_ground_version(store)}",
         zones=zones,
         overlaps=layer.overlaps,
     )
@@ -172,6 +172,11 @@ def _asof(columns: Columns, asof: dt.datetime | None) -> dt.datetime | None:
     if asof.tzinfo is None:
         return asof.replace(tzinfo=ZoneInfo(columns.timezone))
     return asof
+
+
+def _ground_version(store: ColumnStore) -> str:
+    """What names, areas and households of zones depend on."""
+    return ".".join(str(store.versions[part]) for part in ("boundaries", "units", "plans", "weights"))
 
 
 def _period(columns: Columns, where: CaseFilter) -> tuple[dt.date | None, dt.date | None]:

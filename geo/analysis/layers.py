@@ -28,6 +28,7 @@ from geo.heat import PlanRef, Zones, no_zones, words
 
 SessionFactory = Callable[[], AbstractContextManager[Session]]
 EVER, NEVER = -(10**6), 10**6
+AS_WAS = PlanRef(0, "as-was", "approved", None, 0, "as-was")  # no plan of its own: each case's plan of then
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +157,7 @@ def _nowhere(columns: Columns) -> Fold:
 def _merged(parts: list[Zones]) -> tuple[Zones, list[NDArray[np.int64]]]:
     """The union of zones by code, and for every part the positions of its zones in the union."""
     if not parts:
-        return no_zones("grid"), []
+        return no_zones("grid", AS_WAS), []
     every = np.concatenate([part.codes for part in parts])
     codes = words(sorted(set(every)))
     at = {code: i for i, code in enumerate(codes)}
@@ -174,7 +175,7 @@ def _merged(parts: list[Zones]) -> tuple[Zones, list[NDArray[np.int64]]]:
             households[place] = part.households
     version = "as-was " + " ".join(part.version for part in parts)
     return Zones(
-        "grid", codes, names, parents, area, lon, lat, bbox, households, None, None, version
+        "grid", codes, names, parents, area, lon, lat, bbox, households, AS_WAS, None, version
     ), position
 
 

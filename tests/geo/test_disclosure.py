@@ -69,10 +69,10 @@ def test_totals_add_up_and_nothing_small_shows(heat: HeatMap, k: int) -> None:
 @given(maps, st.integers(2, 10))
 def test_never_exactly_one_hidden_while_another_could_be(heat: HeatMap, k: int) -> None:
     seen = protect(heat, k)
-    folded = (0 < heat.unplaced < k) + (0 < heat.outside < k)
-    if len(heat.n) > 1:
-        assert seen.suppressed.sum() != 1 or folded == 1
-        assert not (seen.suppressed.sum() == 0 and folded == 1)
+    folded = (seen.unplaced != heat.unplaced) + (seen.outside != heat.outside)
+    others = int((~seen.suppressed).sum()) + (seen.unplaced > 0) + (seen.outside > 0)
+    assert seen.suppressed.sum() != 1 or len(heat.n) == 1 or folded == 1
+    assert seen.suppressed.sum() + folded != 1 or others == 0 or len(heat.n) == 1
 
 
 @given(maps, st.integers(2, 10))
@@ -114,13 +114,19 @@ def test_examples(n: list[int], hidden: list[int]) -> None:
 
 
 def test_unplaced_and_outside_are_folded_away() -> None:
-    seen = protect(heat_map([50, 60, 70], unplaced=3, outside=40))
-    assert (seen.unplaced, seen.outside) == (0, 40)
+    seen = protect(heat_map([50, 60, 70], unplaced=3, outside=90))
+    assert (seen.unplaced, seen.outside) == (0, 90)
     assert seen.suppressed.tolist() == [True, False, False]  # or the sum would tell the three unplaced
     assert seen.suppressed_total == 53
     both = protect(heat_map([50, 60, 70], unplaced=3, outside=4))
     assert (both.unplaced, both.outside, both.suppressed_total) == (0, 0, 7)
     assert not both.suppressed.any()
+
+
+def test_no_zone_is_hidden_where_unplaced_or_outside_will_do() -> None:
+    seen = protect(heat_map([1048, 2000], unplaced=19, outside=3))
+    assert (seen.unplaced, seen.outside, seen.suppressed_total) == (0, 0, 22)
+    assert not seen.suppressed.any()
 
 
 def test_unassigned_is_no_way_around() -> None:

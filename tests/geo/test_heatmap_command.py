@@ -99,10 +99,10 @@ def test_files_agree_with_json(city: Settings, run: Run, tmp_path: Path) -> None
     assert table.column("value").to_pylist() == answer["values"]
 
 
-@pytest.mark.parametrize("by", ["grid", "hexagon:8", "ward"])
+@pytest.mark.parametrize("by", ["grid", "grid --plan as-was", "hexagon:8", "ward"])
 def test_geojson_has_a_polygon_for_every_zone(city: Settings, run: Run, tmp_path: Path, by: str) -> None:
     out = tmp_path / "a.geojson"
-    done = run("--by", by, "-o", str(out), "--measure", "satisfied_share")
+    done = run("--by", *by.split(), "-o", str(out), "--measure", "satisfied_share")
     assert done.returncode == 0, done.stderr
     features = json.loads(out.read_text())["features"]
     assert features
