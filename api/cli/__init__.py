@@ -24,9 +24,9 @@ MODULES = {  # which commands a module of this package adds
     "database": ("db",),
     "profile": ("city",),
     "demo": ("demo",),
-    "load": ("load",),
-    "load_cases": ("load", "runs"),
-    "load_ground": ("load",),
+    "load": ("load boundaries",),
+    "load_cases": ("load cases", "load facilities", "runs"),
+    "load_ground": ("load network", "load weights", "load plan", "plan import"),
     "ground": ("units", "plan"),
     "look_heatmap": ("heatmap",),
     "look_export": ("export",),
@@ -83,10 +83,34 @@ def main(argv: list[str] | None = None) -> int:
 
 def include(arguments: list[str]) -> None:
     """Imports the modules behind the command that was asked for; all of them when that is not clear (help)."""
-    words = {word for word in arguments if not word.startswith("-")}
-    asked = [name for name, commands in MODULES.items() if words & set(commands)]
-    for name in asked if asked and not {"--help", "-h"} & set(arguments[:1]) else MODULES:
+    for name in modules_for(arguments):
         import_module(f"api.cli.{name}")
+
+
+def modules_for(arguments: list[str]) -> list[str]:
+    """The modules that a command line needs.
+
+    >>> modules_for(["load", "cases", "a.csv"]), modules_for(["plan", "list"])
+    (['load_cases'], ['ground'])
+    >>> modules_for(["load", "--help"])
+    ['load', 'load_cases', 'load_ground']
+    """
+    words = [word for word in globals_apart(arguments)[1] if not word.startswith("-")][:2]
+    group = [
+        name
+        for name, commands in MODULES.items()
+        if words and any(c.split()[0] == words[0] for c in commands)
+    ]
+    if len(words) < 2:
+        return group or list(MODULES)
+    for asked in (
+        " ".join(words),
+        *words[:1],
+    ):  # `plan import` has a module of its own, `plan list` that of `plan`
+        found = [name for name, commands in MODULES.items() if asked in commands]
+        if found:
+            return found
+    return group or list(MODULES)
 
 
 def globals_first(arguments: list[str]) -> list[str]:
@@ -95,6 +119,12 @@ def globals_first(arguments: list[str]) -> list[str]:
     >>> globals_first(["db", "status", "--data", "/tmp/a", "--json"])
     ['--data', '/tmp/a', 'db', 'status', '--json']
     """
+    first, rest = globals_apart(arguments)
+    return first + rest
+
+
+def globals_apart(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The global options with their values, and everything else."""
     first: list[str] = []
     rest: list[str] = []
     waiting = iter(arguments)
@@ -107,7 +137,7 @@ def globals_first(arguments: list[str]) -> list[str]:
             first.append(word)
         else:
             rest.append(word)
-    return first + rest
+    return first, rest
 
 
 __all__ = ["app", "main"]

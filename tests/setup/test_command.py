@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from api.cli import MODULES, edge, globals_first, main, output
+from api.cli import MODULES, edge, globals_first, main, modules_for, output
 from geo.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,3 +164,27 @@ def test_the_installed_command_and_the_module_are_the_same(environment: dict[str
             [*command, "city", "show", "--nonsense"], env=environment, capture_output=True, check=False
         )
         assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "modules"),
+    [
+        (["load", "cases", "plan"], ["load_cases"]),
+        (["load", "plan", "a.gpkg"], ["load_ground"]),
+        (["plan", "import", "a.gpkg"], ["load_ground"]),
+        (["plan", "show", "import"], ["ground"]),
+        (["plan", "--help"], ["load_ground", "ground"]),
+        (["--data", "load", "city", "show"], ["profile"]),
+        (["heatmap", "--by", "grid"], ["look_heatmap"]),
+        (["nonsense"], list(MODULES)),
+        ([], list(MODULES)),
+    ],
+)
+def test_only_what_a_command_needs_is_imported(words: list[str], modules: list[str]) -> None:
+    assert modules_for(words) == modules
+
+
+def test_group_help_lists_the_commands_of_every_module(wangge: Wangge) -> None:
+    for group, words in {"load": ["boundaries", "cases", "network"], "plan": ["list", "import"]}.items():
+        shown = wangge(group, "--help", COLUMNS="200", TERM="dumb").stdout
+        assert [word for word in words if f" {word} " not in shown] == []
