@@ -36,17 +36,18 @@ def head(found: Found, breaks: list[float]) -> dict[str, Any]:
     if isinstance(found, Supply):
         sums = {"total": found.total, "unplaced": found.unplaced, "outside": found.outside}
         return {**shared, "kind": found.kind, "unit": UNITS[found.measure], **sums, "suppressed_total": 0}
+    told = not 0 < found.total < found.k  # so few in all that even their sum says too much
     return {
         **shared,
         "unit": found.unit,
         "period": {"from": found.period[0], "to": found.period[1]},
         "asof": found.asof,
-        "total": found.total,
+        "total": found.total if told else None,
         "unplaced": found.unplaced,
         "outside": found.outside,
         "unassigned": found.unassigned,
         "overlaps": found.overlaps,
-        "suppressed_total": found.suppressed_total,
+        "suppressed_total": found.suppressed_total if told else None,
         "k": found.k,
         "version": found.version,
     }

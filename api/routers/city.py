@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
 
@@ -12,9 +13,9 @@ from api.dependencies import Service, ThePrincipal, TheService
 from api.schemas import Plain
 from geo import features
 from geo.cases import ORIGIN
+from geo.disclosure import SENSITIVE_K, K, hidden_counts
 from geo.heat import MEASURES, MeasureKind
 
-K_PUBLIC = 5
 router = APIRouter(tags=["city"])
 
 
@@ -35,7 +36,7 @@ def city(_: Annotated[Plain, Query()], service: TheService, principal: ThePrinci
 
 def _city(service: Service, session: Session, kind: str) -> dict[str, Any]:
     staff = kind == "admin"
-    k = 1 if staff else K_PUBLIC
+    k = 1 if staff else K
     today = service.today(session)
     columns = service.store.current()
     area, plans = features.extent(session), features.plans(session, drafts=staff)
@@ -95,23 +96,38 @@ def _categories(rows: list[dict[str, Any]], counts: dict[int, int], k: int) -> l
     """Top categories with their children; those of several catalogues under one code are one entry."""
     by_id = {row["id"]: row for row in rows}
     tops: dict[str, dict[str, Any]] = {}
+    own: dict[str, tuple[int, bool]] = {}  # key → its own cases, whether it is sensitive
     for row in rows:
         top = by_id[row["parent_id"]] if row["parent_id"] else row
         entry = tops.setdefault(top["code"], _entry(top["code"], top))
-        n = counts.get(row["id"], 0)
-        entry["n"] += n
+        key = f"{top['code']}/{row['code']}" if row["parent_id"] else top["code"]
         if row["parent_id"]:
-            child = entry["children"].setdefault(row["code"], _entry(f"{top['code']}/{row['code']}", row))
-            child["n"] += n
-    return [_finished(entry, k) for entry in tops.values()]
+            entry["children"].setdefault(key, _entry(key, row))
+        n, sensitive = own.get(key, (0, False))
+        own[key] = (n + counts.get(row["id"], 0), sensitive or row["sensitive"])
+    shown = _shown_counts(own, k)
+    return [_finished(entry, shown) for entry in tops.values()]
+
+
+def _shown_counts(own: dict[str, tuple[int, bool]], k: int) -> dict[str, int | None]:
+    """Each key's cases, None where the public may not see them: their sum is the known number of all cases."""
+    n = np.array([count for count, _ in own.values()], dtype=np.int64)
+    least = np.array(
+        [max(k, SENSITIVE_K) if sensitive and k > 1 else k for _, sensitive in own.values()], dtype=np.int64
+    )
+    hidden = hidden_counts(n, least).tolist() if k > 1 else [False] * len(n)
+    return {key: None if h else count for key, count, h in zip(own, n.tolist(), hidden, strict=True)}
 
 
 def _entry(key: str, row: dict[str, Any]) -> dict[str, Any]:
-    return {"key": key, "name": row["name"], "name_en": row["name_en"], "n": 0, "children": {}}
+    return {"key": key, "name": row["name"], "name_en": row["name_en"], "n": None, "children": {}}
 
 
-def _finished(entry: dict[str, Any], k: int) -> dict[str, Any]:
-    children = [{**child, "n": _shown(child["n"], k)} for child in entry["children"].values()]
+def _finished(entry: dict[str, Any], shown: dict[str, int | None]) -> dict[str, Any]:
+    """An entry with its counts; a top category is told only when each of its parts is."""
+    children = [{**child, "n": shown[key]} for key, child in entry["children"].items()]
     for child in children:
         child.pop("children")
-    return {**entry, "n": _shown(entry["n"], k), "children": children}
+    parts = [shown.get(entry["key"], 0), *(child["n"] for child in children)]
+    whole = None if any(part is None for part in parts) else sum(part or 0 for part in parts)
+    return {**entry, "n": whole, "children": children}

@@ -10,10 +10,11 @@ from api import answers
 from api.dependencies import Service, ThePrincipal, TheService, release
 from api.routers import shown
 from api.schemas import CategoriesOf, Place, SeriesOf
-from geo.analysis.counts import by_category, k_for, series
-from geo.disclosure import protect_categories, protect_series
+from geo.analysis.counts import by_category, heat, k_for, series
+from geo.disclosure import protect, protect_categories, protect_series
 
 router = APIRouter(tags=["heat"])
+NOTHING_TOLD: dict[str, Any] = {"total": None, "suppressed_total": None}
 
 
 @router.get("/api/series", summary="Counts over time")
@@ -27,9 +28,11 @@ def series_of(
         return kept
     place = _place(service, asked, principal.kind)
     found = series(service.session, service.store, bucket=asked.bucket, **place)
+    veiled = False
     if principal.kind != "admin":
-        found = protect_series(found, k_for(service.store, place["where"]))
-    made = {
+        k = k_for(service.store, place["where"])
+        found, veiled = protect_series(found, k), _veiled(service, place, found.total, k)
+    made: dict[str, Any] = {
         "bucket": found.bucket,
         "by": asked.by,
         "code": asked.code,
@@ -42,6 +45,9 @@ def series_of(
         "k": found.k,
         "version": found.version,
     }
+    if veiled:
+        size = len(found.starts)
+        made |= {"values": [None] * size, "n": [0] * size, "suppressed": [True] * size, **NOTHING_TOLD}
     return _kept(service, key, made, found.version, principal.kind)
 
 
@@ -54,13 +60,14 @@ def categories_of(
     kept = service.answers.get(_hashable(key))
     if kept is not None:
         return kept
-    found = by_category(
-        service.session, service.store, depth=asked.depth, **_place(service, asked, principal.kind)
-    )
+    place = _place(service, asked, principal.kind)
+    found = by_category(service.session, service.store, depth=asked.depth, **place)
+    veiled = False
     if principal.kind != "admin":
-        found = protect_categories(found)
+        k = k_for(service.store, place["where"])
+        found, veiled = protect_categories(found, k), _veiled(service, place, found.total, k)
     hidden = found.suppressed.tolist()
-    made = {
+    made: dict[str, Any] = {
         "by": asked.by,
         "code": asked.code,
         "keys": found.keys,
@@ -73,7 +80,21 @@ def categories_of(
         "k": found.k,
         "version": found.version,
     }
+    if veiled:  # even which categories there are says too much
+        made |= {"keys": [], "names": [], "names_en": [], "values": [], "suppressed": [], **NOTHING_TOLD}
     return _kept(service, key, made, found.version, principal.kind)
+
+
+def _veiled(service: Service, place: dict[str, Any], total: int, k: int) -> bool:
+    """Whether the public may see nothing here: too few cases in all, or a zone that the heat map hides (its total
+    would give away another hidden one by subtraction)."""
+    if 0 < total < k:
+        return True
+    if place["by"] is None:
+        return False
+    asked = {name: place[name] for name in ("by", "plan", "where")}
+    whole = protect(heat(service.session, service.store, **asked), k)
+    return bool(whole.suppressed[whole.codes == place["code"]].any())
 
 
 def _place(service: Service, asked: Place, kind: str) -> dict[str, Any]:

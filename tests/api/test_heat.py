@@ -29,7 +29,16 @@ WHERE g.plan_id = (SELECT id FROM plan WHERE name = '首版') GROUP BY g.code"""
 
 
 def law(found: dict[str, Any]) -> None:
-    """Visible + hidden + unplaced + outside = total; for what adds up the values say the same."""
+    """Visible + hidden + unplaced + outside = total; for what adds up the values say the same.
+
+    Where there are fewer than k in all the public is not even told the sum.
+    """
+    if found["total"] is None:
+        assert found["k"] > 0
+        assert not any(found["n"])
+        assert found["suppressed_total"] is None
+        assert found["unplaced"] == found["outside"] == 0
+        return
     shown = sum(found["n"]) + found["suppressed_total"] + found["unplaced"] + found["outside"]
     assert shown == found["total"]
     if found["measure"] in ("cases", "open", "overdue"):
@@ -110,7 +119,7 @@ def test_the_public_sees_no_small_count(town: Any) -> None:
             assert sum(public["suppressed"]) != 1
             assert public["unplaced"] == 0 or public["unplaced"] >= K
             assert public["outside"] == 0 or public["outside"] >= K
-            assert public["total"] == staff["total"]
+            assert public["total"] == staff["total"] or 0 < staff["total"] < K
             assert staff["suppressed_total"] == 0
             assert not any(staff["suppressed"])
             seen_hidden += sum(public["suppressed"])
@@ -126,7 +135,7 @@ def test_a_sensitive_category_needs_ten(town: Any) -> None:
 
 
 def test_series_and_categories_hide_too(town: Any) -> None:
-    place = "by=grid&code=G0905"
+    place = "by=grid&code=G0000"
     public, staff = (ask(f"/api/series?bucket=day&{place}").json() for ask in (town.get, town.staff))
     assert sum(staff["n"]) == staff["total"] == public["total"] > 0
     assert not any(0 < n < K for n in public["n"])
@@ -137,6 +146,24 @@ def test_series_and_categories_hide_too(town: Any) -> None:
     )
     assert not any(v is not None and 0 < v < K for v in public["values"])
     assert sum(staff["values"]) == staff["total"]
+
+
+def test_a_hidden_zone_is_hidden_from_every_side(town: Any) -> None:
+    """What the map hides, as small or as the other one of a pair, no series and no list of categories tells."""
+    period = "from=2024-01-01&to=2024-01-20"
+    heat = town.get(f"/api/heatmap/grids?{period}").json()
+    hidden = [code for code, s in zip(heat["codes"], heat["suppressed"], strict=True) if s]
+    assert len(hidden) >= 2
+    for code in hidden:
+        for path in ("/api/series", "/api/categories"):
+            found = town.get(f"{path}?by=grid&code={code}&{period}").json()
+            assert found["total"] is None
+            assert found["suppressed_total"] is None
+            assert not any(v is not None for v in found["values"])
+    few = town.staff("/api/heatmap/grids?from=2024-01-01&to=2024-01-02&category=01/0100").json()["total"]
+    assert 0 < few < K
+    for path in ("/api/heatmap/grids", "/api/series", "/api/categories"):
+        assert town.get(f"{path}?from=2024-01-01&to=2024-01-02&category=01/0100").json()["total"] is None
 
 
 def test_series_adds_up_to_the_heat(town: Any) -> None:
@@ -287,4 +314,5 @@ def test_totals_law(
     law(public.json())
     law(staff.json())
     assert not any(0 < n < K for n in public.json()["n"])
-    assert public.json()["total"] == staff.json()["total"]
+    told, true, k = public.json()["total"], staff.json()["total"], public.json()["k"]
+    assert told == (None if 0 < true < k else true)
