@@ -72,8 +72,10 @@ def install(web: Path) -> None:
 
 
 def stamp(web: Path) -> str:
-    """A hash over the npm lock and every source file."""
+    """A hash over the npm lock, every source file and the colour ramps, which the page shares with Python."""
     digest = hashlib.sha256()
+    ramps = web.parent.parent / "data" / "ramps.json"
+    digest.update(ramps.read_bytes() if ramps.is_file() else b"")
     for path in sorted(sources(web)):
         digest.update(path.relative_to(web).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())

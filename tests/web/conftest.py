@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
+import pyogrio
 import pytest
 import shapely
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
@@ -192,8 +194,11 @@ class Service:
             self.process.kill()
             self.process.wait()
 
-    def json(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=60) as answer:
+    def json(self, path: str, token: str = "") -> Any:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        with urllib.request.urlopen(
+            urllib.request.Request(self.url + path, headers=headers), timeout=60
+        ) as answer:
             return json.load(answer)
 
 
@@ -218,6 +223,19 @@ def town(
         session.commit()
     service = Service(module_settings, folder / "service.log")
     service.token = token
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def beside(town: Service, module_settings: Settings, tmp_path: Path) -> Iterator[Service]:
+    """A second service on the same town whose operator has a background map of one file."""
+    file = tmp_path / "ground.pmtiles"
+    park = geopandas.GeoDataFrame(
+        {"kind": ["park"]}, geometry=[shapely.box(WEST, SOUTH, WEST + 0.03, SOUTH + 0.01)], crs=4326
+    )
+    pyogrio.write_dataframe(park, file, driver="PMTiles", layer="parks", MINZOOM=8, MAXZOOM=12)
+    service = Service(module_settings.with_(basemap_pmtiles=file), tmp_path / "beside.log")
     yield service
     service.stop()
 

@@ -298,6 +298,27 @@ def test_signing_in_shows_what_the_public_may_not_see(town: Any, visit: Any) -> 
     watched.clean()
 
 
+def test_staff_click_a_number_down_to_its_cases(town: Any, visit: Any) -> None:
+    watched = visit(town.url)
+    page = watched.open("/?period=all")
+    page.locator("ul[role=listbox] li").first.click()
+    expect(page.locator("#zone-name")).to_be_visible()
+    assert page.locator(".cases").count() == 0
+    page.click("header button:has-text('登录')")
+    page.fill("dialog input", town.token)
+    page.click("dialog button.primary")
+    expect(page.locator(".cases li")).to_have_count(20)
+    code = urllib.parse.parse_qs(urllib.parse.urlsplit(page.url).query)["zone"][0]
+    told = town.json(f"/api/cases?by=grid&code={code}&limit=40", token=town.token)["cases"]
+    page.locator(".panel button:has-text('再看')").click()
+    expect(page.locator(".cases li")).to_have_count(min(40, len(told)))
+    page.locator(".cases summary").first.click()
+    expect(page.locator(".cases li").first).to_contain_text(told[0]["source_case_id"])
+    watched.settle()
+    assert page.evaluate("() => window.__wangge_map.querySourceFeatures('points').length") > 0
+    watched.clean()
+
+
 # ── everywhere ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -349,6 +370,20 @@ def test_a_link_to_something_that_is_not_here_explains_itself(town: Any, visit: 
         page.click("[role=alert] button >> nth=0")
     watched.settle()
     assert not any("pageerror" in e for e in watched.errors)
+
+
+def test_the_operators_own_ground_lies_below(town: Any, visit: Any, beside: Any) -> None:
+    watched = visit(beside.url)
+    page = watched.open()
+    layers = page.evaluate("() => window.__wangge_map.getStyle().layers.map(l => l.id)")
+    assert layers.index("basemap-parks-area") < layers.index("zones-fill")
+    assert (
+        page.evaluate(
+            "() => window.__wangge_map.queryRenderedFeatures({layers: ['basemap-parks-area']}).length"
+        )
+        > 0
+    )
+    watched.clean()
 
 
 LUMINANCE = r"""() => {
