@@ -257,7 +257,7 @@ def measuring_crs(bounds: tuple[float, float, float, float]) -> str:
     lon, lat = (west + east) / 2, (south + north) / 2
     if east - west > 6 or north > 84 or south < -80:
         return "EPSG:6933"
-    if 119.9 <= west and east <= 122.2 and 21.8 <= south and north <= 25.5:
+    if west >= 119.9 and east <= 122.2 and south >= 21.8 and north <= 25.5:
         return "EPSG:3826"
     if in_china([lon], [lat])[0]:
         zone = min(max(round(lon / 3), 25), 45)
