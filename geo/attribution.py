@@ -20,10 +20,12 @@ import shapely
 from numpy.typing import NDArray
 from psycopg import sql
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from geo.db.copying import read_rows, write_rows
 from geo.db.session import raw
+from geo.errors import RefusedArgument
 from geo.placement import PointIndex
 from geo.progress import Progress, silent
 
@@ -52,7 +54,7 @@ def unit_index(session: Session) -> tuple[PointIndex, NDArray[np.int32]] | None:
 
     None when there are no units yet. Holds the shared placement lock until the transaction ends.
     """
-    session.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": PLACEMENT_LOCK})
+    _wait(session, "SELECT pg_advisory_xact_lock_shared(:key)")
     with raw(session).cursor(binary=True) as cursor:
         rows = cursor.execute(ACTIVE_LEAVES).fetchall()
     if not rows:
@@ -78,12 +80,28 @@ def place_again(session: Session, progress: Progress = silent) -> Placed:
     Waits for loads that are under way. Bump `cases` and `facilities` afterwards (`geo.db.versions.bump`) when the
     counts are not 0; flushes, never commits.
     """
-    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLACEMENT_LOCK})
+    _wait(session, "SELECT pg_advisory_xact_lock(:key)")
     units = unit_index(session)
     connection = raw(session)
     cases, cases_outside = _place_table(connection, CASES, units, progress)
     facilities, facilities_outside = _place_table(connection, FACILITIES, units, progress)
     return Placed(cases, facilities, cases_outside + facilities_outside)
+
+
+def _wait(session: Session, statement: str) -> None:
+    """Takes the placement lock, as long as the owner's lock timeout allows (60 s)."""
+    try:
+        session.execute(text(statement), {"key": PLACEMENT_LOCK})
+    except OperationalError as problem:
+        if not isinstance(problem.orig, psycopg.errors.LockNotAvailable):
+            raise
+        raise RefusedArgument(
+            "另一个装载或单元构建正在进行，等待超时。",
+            "Another load or unit build is under way and took too long.",
+            code="placement-busy",
+            do_zh="请等它结束后再试。",
+            do_en="Try again when it has finished.",
+        ) from problem
 
 
 # ── How a table is placed: read all positions, write the changed units ──────────────────────────────────────────────

@@ -199,8 +199,18 @@ class ColumnStore:
         found = _read(root, key)
         if found is None:
             found = self._build(connection, progress)
-        self._columns = found
+        before, self._columns = self._columns, found
+        if before is not None:
+            self._carry_over(before, found)
         return found
+
+    def _carry_over(self, before: Columns, after: Columns) -> None:
+        """Hexagons that were in use are ready again before anybody asks; what was remembered of before is dropped."""
+        with self._memory_lock:
+            self._memory.clear()
+        for resolution in layers.RESOLUTIONS:
+            if self._watch and (before.folder / f"hexagon-{resolution}.json").exists():
+                after.hexagons(resolution)
 
     def _build(self, connection: psycopg.Connection[Any], progress: Progress) -> Columns:
         """Builds under the advisory lock; whoever waited for another builder takes what that one made."""

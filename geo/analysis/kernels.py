@@ -185,6 +185,31 @@ def gather_durations(
     return m
 
 
+@njit(inline="always")
+def _select(values: U4, k: int) -> int:
+    """The k-th smallest; afterwards nothing before k is larger, nothing behind is smaller (Hoare's FIND, 1961)."""
+    low, high = 0, len(values) - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            break
+    return int(values[k])
+
+
 @njit(cache=True, nogil=True)
 def medians(slots: I4, ticks: U4, n: I8, out: NDArray[np.float64]) -> None:
     """The median of the ticks of every slot, NaN where there are none; `n` is set to how many there are."""
@@ -203,8 +228,16 @@ def medians(slots: I4, ticks: U4, n: I8, out: NDArray[np.float64]) -> None:
         if k == 0:
             out[slot] = np.nan
             continue
-        group = np.sort(laid[at[slot] : at[slot + 1]])
-        out[slot] = (np.float64(group[(k - 1) // 2]) + np.float64(group[k // 2])) / 2.0
+        group = laid[at[slot] : at[slot + 1]]
+        upper = _select(group, k // 2)
+        lower = upper
+        if (
+            k % 2 == 0
+        ):  # everything before the upper one is at most as large: the lower one is the largest of it
+            lower = group[0]
+            for i in range(1, k // 2):
+                lower = max(lower, group[i])
+        out[slot] = (np.float64(lower) + np.float64(upper)) / 2.0
 
 
 @njit(cache=True, nogil=True)

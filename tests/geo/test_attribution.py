@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import shapely
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.attribution import Placed, place, place_again, unit_index
+from geo.db import session as sessions
+from geo.errors import RefusedArgument
+from geo.settings import Settings
 from tests.geo import small_city
 
 ORACLE = """
@@ -96,3 +100,13 @@ def test_facilities_are_placed(db: Session) -> None:
     assert placed.facilities == 4
     rows = db.execute(text("SELECT unit_id FROM facility ORDER BY id")).scalars().all()
     assert rows == [ids["u00"], ids["u10"], ids["u20"], ids["u30"], None]
+
+
+def test_a_load_under_way_is_waited_for_and_then_said(settings: Settings) -> None:
+    """Placing again waits for a transaction that places rows; when it takes too long the person is told."""
+    with sessions.session(settings) as loading, sessions.session(settings) as building:
+        unit_index(loading)
+        building.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        with pytest.raises(RefusedArgument, match="under way"):
+            place_again(building)
+        building.rollback()
