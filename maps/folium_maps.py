@@ -30,6 +30,7 @@ POLICY = (
 )
 ZONE_DETAIL_M, ROAD_DETAIL_M = 12.0, 8.0
 WHOLE_PACE_MS = 700
+RANKED = 15  # the highest zones that the list names
 FEW = 5  # a share or a median of fewer cases is drawn pale
 PLAN_COLOURS = ("#b9d4e6", "#f3d9a4", "#c9dfb4", "#e3c1d3", "#d8d2ee", "#f0c7b0", "#bfe0d6", "#dcd6c4")
 
@@ -46,6 +47,7 @@ WORDS: dict[str, dict[str, str]] = {
         "pause": "暂停",
         "time": "时间",
         "coloured": "颜色只用于区分相邻网格",
+        "ranking": "排名",
         "total": "合计 {total}",
         "unplaced": "未定位 {n}",
         "outside": "范围外 {n}",
@@ -63,6 +65,7 @@ WORDS: dict[str, dict[str, str]] = {
         "pause": "Pause",
         "time": "Time",
         "coloured": "Colours only tell neighbours apart",
+        "ranking": "Ranking",
         "total": "Total {total}",
         "unplaced": "unplaced {n}",
         "outside": "outside {n}",
@@ -211,6 +214,7 @@ def _common(
         "words": words,
         "decimals": 2,
         "pace": WHOLE_PACE_MS,
+        "ranked": RANKED,
         "bounds": _bounds(shapes, frames[0].n, ground),
         "zones": {
             "codes": list(zones.codes),

@@ -192,11 +192,35 @@ var Wangge = (function () {
       }
     }
 
+    var ranking = node("details", "wg-panel wg-rank"), list = node("ol");
+    ranking.appendChild(node("summary", "", words.ranking));
+    ranking.appendChild(list);
+    if (polygons.length > 1 && !data.zones.colour) control(map, "topright", ranking);
+
+    function showRanking() {
+      var values = frame().values, order = values.map(function (_, i) { return i; });
+      order = order.filter(function (i) { return values[i] !== null && weight(i) === .9; });
+      order.sort(function (a, b) { return values[b] - values[a] || (data.zones.codes[a] < data.zones.codes[b] ? -1 : 1); });
+      list.replaceChildren();
+      order.slice(0, data.ranked).forEach(function (i) {
+        var item = node("li"), go = node("button", "", data.zones.names[i]);
+        go.type = "button";
+        go.addEventListener("click", function () {
+          map.fitBounds(polygons[i].getBounds(), { maxZoom: 14, animate: false });
+          polygons[i].openPopup(polygons[i].getBounds().getCenter());
+        });
+        item.appendChild(go);
+        item.appendChild(node("span", "", number(values[i], data)));
+        list.appendChild(item);
+      });
+    }
+
     function show(at) {
       state.frame = at;
       polygons.forEach(function (p, i) { p.setStyle({ fillColor: fill(i), fillOpacity: weight(i) }); });
       totals.textContent = frame().totals;
       showLegend();
+      showRanking();
       map.closePopup();
       document.body.dataset.frame = String(at);
       document.body.dataset.fills = polygons.map(function (p) { return p.options.fillColor; }).join(" ");

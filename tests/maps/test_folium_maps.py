@@ -222,6 +222,18 @@ def test_the_slider_recolours_and_the_legend_counts(show) -> None:  # type: igno
 
 
 @pytest.mark.browser
+def test_the_ranking_names_the_highest_and_goes_there(show) -> None:  # type: ignore[no-untyped-def]
+    opened = show(heat(title="热力图"))
+    opened.page.locator(".wg-rank summary").click()
+    items = opened.page.locator(".wg-rank li")
+    assert items.count() == 6
+    assert [t.split()[0] for t in items.all_inner_texts()[:2]] == ["福湾社区", "柳塘村"]
+    items.nth(1).get_by_role("button").click()
+    assert "柳塘村" in opened.page.locator(".wg-popup").inner_text()
+    assert opened.errors == [] and opened.page.evaluate("window.bad") is None
+
+
+@pytest.mark.browser
 def test_play_runs_to_the_end_and_stops(show) -> None:  # type: ignore[no-untyped-def]
     opened = show(heat(title="热力图"))
     opened.page.get_by_role("button", name="播放").click()
