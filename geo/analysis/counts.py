@@ -27,7 +27,6 @@ from geo.heat import MEASURES, CategoryCounts, HeatMap, Series, Zones
 
 EVERYTHING = CaseFilter()
 BUCKETS = ("day", "week", "month")
-MOST_BUCKETS = 40_000
 
 
 def heat(
@@ -187,7 +186,8 @@ def _period(columns: Columns, where: CaseFilter) -> tuple[dt.date | None, dt.dat
         assert columns.first_opened is not None
         assert columns.last_opened is not None
         first = first or columns.first_opened.astimezone(zone).date()
-        stop = stop or columns.last_opened.astimezone(zone).date() + dt.timedelta(days=1)
+        stop = stop or max(first, columns.last_opened.astimezone(zone).date() + dt.timedelta(days=1))
+        first = min(first, stop)
     return first, stop
 
 
