@@ -35,7 +35,9 @@ const tiles = (path: string): string => new URL(path, location.origin).href.repl
 
 /** Room for the legend, which lies over the map: beside it on a desk, above it on a phone. */
 function margins(container: HTMLElement): { left: number; right: number; top: number; bottom: number } {
-  return container.clientWidth > 700 ? { left: 190, right: 56, top: 20, bottom: 20 } : { left: 16, right: 16, top: 76, bottom: 16 };
+  return container.clientWidth > 560
+    ? { left: Math.min(190, container.clientWidth * 0.15), right: 52, top: 18, bottom: 18 }
+    : { left: 16, right: 16, top: 76, bottom: 16 };
 }
 
 export class CityMap {
@@ -248,6 +250,7 @@ export class CityMap {
 
   /** Bring a zone into sight only when it is not: the map does not jump about under the reader. */
   reveal(bbox: Bbox, coveredPx: number): void {
+    if (this.home && !coveredPx) return; // the whole city is in sight
     const box = this.map.getContainer();
     const [left, bottom] = [this.map.project([bbox[0], bbox[1]]).x, this.map.project([bbox[0], bbox[1]]).y];
     const [right, top] = [this.map.project([bbox[2], bbox[3]]).x, this.map.project([bbox[2], bbox[3]]).y];
@@ -255,7 +258,8 @@ export class CityMap {
     this.home = null;
     const padding = { ...margins(box) };
     padding.bottom += coveredPx;
-    const camera = this.map.cameraForBounds(bbox, { padding, maxZoom: Math.max(this.map.getZoom(), 12.5) });
+    const small = right - left < 16 && bottom - top < 16;
+    const camera = this.map.cameraForBounds(bbox, { padding, maxZoom: this.map.getZoom() + (small ? 2 : 0) });
     if (camera) this.map.easeTo({ ...camera, animate: !this.reducedMotion, duration: 500 });
   }
 
