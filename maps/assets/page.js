@@ -206,6 +206,7 @@ var Wangge = (function () {
         var item = node("li"), go = node("button", "", data.zones.names[i]);
         go.type = "button";
         go.addEventListener("click", function () {
+          if (window.innerWidth <= 640) ranking.open = false;
           map.fitBounds(polygons[i].getBounds(), { maxZoom: 14, animate: false });
           polygons[i].openPopup(polygons[i].getBounds().getCenter());
         });
