@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from geo import column_layers
 from geo.cases import STATUS_NAME
-from geo.columns import Columns
+from geo.columns import Columns, ColumnStore
 from geo.tiles import POINTS, TileId
 
 BITS = 30  # cells of 3.7 cm at the equator
@@ -34,9 +34,10 @@ _SPREAD = (
 )
 
 
-def tile(session: Session, columns: Columns, at: TileId) -> bytes:
+def tile(session: Session, store: ColumnStore, at: TileId) -> bytes:
     """The encoded tile; empty bytes where nothing lies. The session only encodes: no table is read."""
-    index = _index(columns)
+    columns = store.current()
+    index = store.remember(("morton", columns.version), lambda: _index(columns))
     shift = np.uint64(2 * (BITS - at.z))
     first = interleave(np.array([at.x], np.uint64), np.array([at.y], np.uint64)) << shift
     start, end = np.searchsorted(index["morton"], [first[0], first[0] + (np.uint64(1) << shift)])

@@ -62,7 +62,7 @@ class Tiles:
 
     def _content(self, session: Session, subject: Subject, at: TileId) -> bytes:
         if subject.layer == "cases":
-            return case_tiles.tile(session, self.service.store.current(), at)
+            return case_tiles.tile(session, self.service.store, at)
         return tiles.tile(session, subject, at)
 
 
