@@ -28,7 +28,8 @@ from etl import archives, opening, repairing, tabling
 from etl.limits import Limits
 from geo.errors import FileTooLarge, RefusedFile, WanggeError
 
-CLONE_NEWNET, CLONE_NEWUSER, PR_SET_PDEATHSIG = 0x40000000, 0x10000000, 1
+CLONE_NEWNET, CLONE_NEWUSER = 0x40000000, 0x10000000
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 RESULT_BYTES = 4_000_000_000
 
 
@@ -114,7 +115,9 @@ def _work(job: dict[str, Any]) -> None:
 
 
 def _limit(limits: Limits) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     os.umask(0o077)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     space = pages * resource.getpagesize() + limits.memory_bytes

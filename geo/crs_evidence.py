@@ -56,13 +56,18 @@ class Problem:
         """The refusal that names the likely CRS and the option to give."""
         first = self.candidates[0] if self.candidates else None
         names = "; ".join(f"{c.crs} ({c.name})" for c in self.candidates[:3])
+        swap = self.code == "axes-swapped"
         return RefusedFile(
             f"{self.zh}" + (f"可能是 {names}。" if first else ""),
             f"{self.en}" + (f" Likely: {names}." if first else ""),
             code=self.code,
             field="crs",
-            do_zh=f"请确认坐标系（CRS），再用 --crs {first.crs if first else 'EPSG:代码'} 加载。",
-            do_en=f"Check the CRS, then load it with --crs {first.crs if first else 'EPSG:n'}.",
+            do_zh="请重新导出，经度（东坐标）在前。"
+            if swap
+            else f"请确认坐标系（CRS），再用 --crs {first.crs if first else 'EPSG:代码'} 加载。",
+            do_en="Export it again with longitude (easting) first."
+            if swap
+            else f"Check the CRS, then load it with --crs {first.crs if first else 'EPSG:n'}.",
             suggested=[c.crs for c in self.candidates[:5]],
         )
 

@@ -15,17 +15,21 @@ from geo import geometry
 from geo.errors import RefusedFile
 
 REFUSED_SHARE = 0.01  # of the smaller polygon, at an administrative level
+JOINED_SHARE = 0.2
 LISTED = 100
 MEASURED_VERTICES = 1_000_000
 
 
-def one_code_each(areas: Areas, dissolve: bool, report: LoadReport) -> Areas:
-    """Refuses a code that occurs twice, or joins its features into one area when asked to."""
+def one_code_each(areas: Areas, dissolve: bool, administrative: bool, report: LoadReport) -> Areas:
+    """Joins features of one code into one area when asked to, or when few features of an overlay are concerned (a
+    postal area delivered in parts); refuses them else: the code column is probably the wrong one.
+    """
     counts = Counter(areas.codes)
     twice = [code for code, n in counts.items() if n > 1]
     if not twice:
         return areas
-    if dissolve:
+    extra = len(areas) - len(counts)
+    if dissolve or (not administrative and extra <= JOINED_SHARE * len(areas)):
         return _dissolved(areas, twice, report)
     rows = [int(r) for r, code in zip(areas.rows.tolist(), areas.codes, strict=True) if code == twice[0]]
     shown = ", ".join(twice[:10])

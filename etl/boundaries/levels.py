@@ -7,28 +7,10 @@ import re
 from geo.errors import RefusedArgument
 
 RANKS = {"city": 1, "district": 2, "street": 3, "community": 4}
-ALIASES = {
-    "市": "city",
-    "城市": "city",
-    "地市": "city",
-    "区": "district",
-    "区县": "district",
-    "县": "district",
-    "县区": "district",
-    "county": "district",
-    "街道": "street",
-    "乡镇": "street",
-    "街镇": "street",
-    "town": "street",
-    "township": "street",
-    "subdistrict": "street",
-    "社区": "community",
-    "村居": "community",
-    "村": "community",
-    "居委会": "community",
-    "village": "community",
-    "neighbourhood_committee": "community",
-}
+CHINESE = {  # words that probably mean a rank; a level of that name is an overlay all the same, and told so
+    "市": "city", "城市": "city", "地市": "city", "区": "district", "区县": "district", "县": "district",
+    "街道": "street", "乡镇": "street", "街镇": "street", "社区": "community", "村居": "community", "村": "community",
+}  # fmt: skip
 TAKEN = {
     "grid",
     "grids",
@@ -54,10 +36,10 @@ WORDS = {  # how columns speak of a rank: prefixes of column names
 def level_name(text: str) -> tuple[str, int | None]:
     """The level's name and its administrative rank (None for an overlay).
 
-    >>> level_name("街道"), level_name("police_district")
+    >>> level_name("street"), level_name("police_district")
     (('street', 3), ('police_district', None))
     """
-    name = ALIASES.get(text.strip(), text.strip())
+    name = text.strip()
     if name in TAKEN or "@" in name or ":" in name or not re.fullmatch(r"[\w][\w .\-]{0,59}", name):
         raise RefusedArgument(
             f"层级名“{text[:60]}”不能使用。",

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from etl.boundaries import checks, editions, parents
 from etl.boundaries.evidence import believed_crs, datum_notice, short
 from etl.boundaries.layout import choose
-from etl.boundaries.levels import level_name
+from etl.boundaries.levels import CHINESE, level_name
 from etl.boundaries.rows import Areas, areas
 from etl.reading import DRIVERS, read_vector
 from etl.rejects import LoadReport, store
@@ -77,9 +77,10 @@ def load(
     report.layout, report.crs = layout.as_dict(), short(used)
     report.details |= {"driver": file.driver, "layer": file.layer}
     _tell_reading(file.notices, report)
+    _tell_rank(name, report)
     progress("areas", 0, len(file.frame))
     found = areas(file, layout, used, report)
-    found = checks.one_code_each(found, dissolve, report)
+    found = checks.one_code_each(found, dissolve, rank is not None, report)
     checks.no_cycle(found)
     measuring = coordinates.measuring_crs(checks.total_bounds(found.geoms))
     projected = coordinates.project(found.geoms, measuring)
@@ -169,6 +170,16 @@ def _tell_reading(notices: dict[str, list[int]], report: LoadReport) -> None:
             "encoding-detected",
             f"文件未声明编码，按内容判定为 {report.encoding}",
             f"the file declares no encoding; by its content it is {report.encoding}",
+            count=1,
+        )
+
+
+def _tell_rank(name: str, report: LoadReport) -> None:
+    if name in CHINESE:
+        report.notice(
+            "level-overlay",
+            f"“{name}”作为业务图层装载；行政层级请用 --level {CHINESE[name]}",
+            f"{name!r} is loaded as an overlay; for the administrative rank use --level {CHINESE[name]}",
             count=1,
         )
 

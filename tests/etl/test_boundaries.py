@@ -286,6 +286,22 @@ def test_same_code_twice_is_refused_or_joined(db: Session, tmp_path: Path) -> No
     assert db.scalar(text("SELECT ST_NumGeometries(geom) FROM boundary WHERE code = 'B1'")) == 2
 
 
+def test_few_parts_of_an_overlay_are_joined_never_of_an_administrative_level(
+    db: Session, tmp_path: Path
+) -> None:
+    rows = [row_of(1 if n == 9 else n) for n in range(10)]
+    path = layer(tmp_path / "a.geojson", rows, [square(2 * n) for n in range(10)])
+    assert refused(db, path, level="street").code == "boundary-duplicate"
+    report = boundaries.load(db, path, level="zip")
+    assert counts(report) == (9, 0, 0, 1, 0) and "boundary-dissolved" in report.notices
+
+
+def test_a_chinese_word_for_a_rank_is_an_overlay_and_told_so(db: Session, tmp_path: Path) -> None:
+    report = boundaries.load(db, layer(tmp_path / "a.geojson", [row_of(1)], [square(0)]), level="街道")
+    assert "--level street" in report.notices["level-overlay"].zh
+    assert db.scalar(text("SELECT rank FROM level WHERE name = '街道'")) is None
+
+
 def test_repair_reports_code_and_area(db: Session, tmp_path: Path) -> None:
     tie = shapely.Polygon([(121.4, 31.2), (121.5, 31.3), (121.5, 31.2), (121.4, 31.3)])
     report = boundaries.load(db, layer(tmp_path / "a.geojson", [row_of(1)], [tie]), level="ward")
@@ -448,7 +464,7 @@ def test_shanghai_gbk_shapefile(db: Session, shared_data: Path) -> None:
         ("boston_311/boundaries/Boston_Neighborhoods.geojson", "neighborhood", {}, (26, 1)),
         ("boston_311/boundaries/blockgroups.json", "blockgroup", {}, (558, 0)),
         ("nyc_311/boundaries/nyc-police-precincts.geojson", "precinct", {}, (77, 2)),
-        ("nyc_311/boundaries/nyczipfile.topojson", "zip", {"dissolve": True}, (247, 7)),
+        ("nyc_311/boundaries/nyczipfile.topojson", "zip", {}, (247, 7)),
         ("nyc_311/boundaries/community_districts.geojson", "cd", {}, (71, 0)),
         ("redistricting/IA_counties.zip", "district", {}, (99, 0)),
     ],
