@@ -38,14 +38,15 @@ class Score:
     total: float
     mean_load: float
     largest_deviation: float | None
-    within_10_percent: float | None
+    tolerance: float
+    within_tolerance: float | None
     compactness: float
     contiguous: float
     crossing: int
 
 
-def score(partition: Partition, weight: Floats) -> Score:
-    """All measures of a partition by one weight."""
+def score(partition: Partition, weight: Floats, tolerance: float = 0.10) -> Score:
+    """All measures of a partition by one weight; `tolerance` is the deviation from the mean load still called even."""
     off = np.abs(deviation(partition, weight))
     known = bool(np.isfinite(off).all()) and partition.k > 0
     total = float(weight[partition.grid >= 0].sum())
@@ -56,7 +57,8 @@ def score(partition: Partition, weight: Floats) -> Score:
         total=total,
         mean_load=total / max(partition.k, 1),
         largest_deviation=float(off.max()) if known else None,
-        within_10_percent=float((off <= 0.10 + 1e-12).mean()) if known else None,
+        tolerance=tolerance,
+        within_tolerance=float((off <= tolerance + 1e-12).mean()) if known else None,
         compactness=float(polsby_popper(partition).mean()) if partition.k else 0.0,
         contiguous=float((partition.parts() <= 1).mean()) if partition.k else 1.0,
         crossing=crossing(partition),

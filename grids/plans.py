@@ -67,9 +67,10 @@ def propose(
     today = city_today(session)
     graph = units.read(session, today)
     load = weights.read(session, graph, weight)
-    partition = seeds.propose(
-        graph, load, _how_many(load, grids, per_grid, weight), nest=nest, seed=seed, progress=progress
-    )
+    k = _how_many(load, grids, per_grid, weight)
+    if per_grid is not None:  # a wish for the average: never fewer grids than the ground allows
+        k = min(max(k, seeds.fewest(graph, load, k, nest)), graph.n)
+    partition = seeds.propose(graph, load, k, nest=nest, seed=seed, progress=progress)
     current = _holding(session, today)
     named = _named(session, partition, current)
     plan = stored.write(
@@ -88,11 +89,19 @@ def check(session: Session, plan: int | str) -> list[Violation]:
     return constraints.violations(held.partition, held.codes, row.nesting, _template(session))
 
 
-def score(session: Session, plan: int | str, weight: str = "cases") -> measures.Score:
-    """The plan's scorecard by one weight."""
+def score(
+    session: Session, plan: int | str, weight: str = "cases", tolerance: float = 0.10
+) -> measures.Score:
+    """The plan's scorecard by one weight; grids within `tolerance` (0–1) of the mean load count as even."""
+    if not 0 <= tolerance <= 10:
+        raise RefusedArgument(
+            f"容差 {tolerance:g} 不可用。", f"A tolerance of {tolerance:g} is not possible.", code="tolerance",
+            field="tolerance", measured=tolerance, allowed=[0, 10],
+            do_zh="请用 0.10 这样的数。", do_en="Use a number such as 0.10.",
+        )  # fmt: skip
     graph = units.read(session, city_today(session))
     held = stored.read(session, find(session, plan), graph)
-    return measures.score(held.partition, weights.read(session, graph, weight))
+    return measures.score(held.partition, weights.read(session, graph, weight), tolerance)
 
 
 def approve(session: Session, plan: int | str, valid_from: dt.date, planner: str = "operator") -> Listed:

@@ -55,7 +55,7 @@ def propose(
             do_zh=f"请用不超过 {graph.n} 的数。",
             do_en=f"Use at most {graph.n}.",
         )
-    load = weight + IDLE_SHARE * (weight.mean() if weight.sum() > 0 else 1.0)
+    load = _load(weight)
     ground = grounds(graph, load, k, nest)
     pieces = int(ground.max()) + 1
     if k < pieces:
@@ -69,6 +69,14 @@ def propose(
     _mend(graph, open_, load, label, k)
     _settle(graph, open_, load, label, share, ground, np.random.default_rng(seed), progress)
     return Partition(graph, label, k)
+
+
+def fewest(graph: UnitGraph, weight: Floats, k: int, nest: str) -> int:
+    """The least number of grids from k on that this ground and nesting allow: one for each piece of ground."""
+    load = _load(weight)
+    while (pieces := int(grounds(graph, load, k, nest).max()) + 1) > k:
+        k = pieces
+    return k
 
 
 def grounds(graph: UnitGraph, load: Floats, k: int, nest: str) -> Ints:
@@ -206,6 +214,11 @@ def _settle(
             if moves == 0:
                 break
     progress("settle", len(ROUNDNESS), len(ROUNDNESS))
+
+
+def _load(weight: Floats) -> Floats:
+    """The weight with a little for idle ground."""
+    return weight + IDLE_SHARE * (float(weight.mean()) if weight.sum() > 0 else 1.0)
 
 
 def _too_few(graph: UnitGraph, k: int, least: int, nest: str) -> RefusedArgument:

@@ -88,6 +88,7 @@ def write(
 ) -> Plan:  # fmt: skip
     """A new draft: the plan, its grids (polygons are the coverage union of their units) and unit → grid; flushed."""
     check_name(session, name)
+    session.execute(text("INSERT INTO city (name) VALUES ('') ON CONFLICT DO NOTHING"))
     plan = Plan(
         name=name,
         nesting=nesting,

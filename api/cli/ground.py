@@ -129,6 +129,9 @@ def propose_plan(
     ] = "cases",
     nest: Annotated[str, typer.Option(help="strict, soft, free")] = "strict",
     seed: Annotated[int, typer.Option(help="随机种子 / seed")] = 0,
+    tolerance: Annotated[
+        float, typer.Option(help="均衡容差 / deviation from the mean still called even")
+    ] = 0.10,
     as_json: AsJson = False,
 ) -> None:
     """提出连通、嵌套、均衡的方案 / Propose a contiguous, nested, balanced plan."""
@@ -145,7 +148,11 @@ def propose_plan(
             seed=seed,
             progress=progress,
         )
-        facts = {"id": plan_id, "name": name, **dataclasses.asdict(plans.score(session, plan_id, weight))}
+        facts = {
+            "id": plan_id,
+            "name": name,
+            **dataclasses.asdict(plans.score(session, plan_id, weight, tolerance)),
+        }
     output.say(
         f"方案“{name}”（编号 {plan_id}）：{facts['grids']} 个网格。批准：wangge plan approve {plan_id} --from 日期",
         f"Plan {name!r} (id {plan_id}): {facts['grids']} grids. Approve: wangge plan approve {plan_id} --from DATE",
@@ -186,13 +193,16 @@ def score_plan(
     weight: Annotated[
         str, typer.Option(help="cases, households, workload, area, 列名 / or a column")
     ] = "cases",
+    tolerance: Annotated[
+        float, typer.Option(help="均衡容差 / deviation from the mean still called even")
+    ] = 0.10,
     as_json: AsJson = False,
 ) -> None:
     """方案的评分表 / A plan's scorecard."""
     from grids import plans
 
     with edge.work() as session:
-        output.result(plans.score(session, which, weight), as_json)
+        output.result(plans.score(session, which, weight, tolerance), as_json)
 
 
 @plan.command("approve")

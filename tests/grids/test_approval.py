@@ -205,6 +205,14 @@ def test_impossible_wishes(city: Settings, wish: dict[str, Any], code: str) -> N
     assert refused.value.code == code
 
 
+def test_a_wish_for_the_average_never_asks_for_too_few_grids(city: Settings) -> None:
+    with sessions.session(city) as s:
+        plan = plans.propose(s, name="x", per_grid=1e12, weight="area")
+        assert plans.show(s, plan).grids == 2 and plans.check(s, plan) == []
+        with pytest.raises(RefusedArgument):
+            plans.score(s, plan, "area", tolerance=float("nan"))
+
+
 def test_nesting_modes(city: Settings) -> None:
     with sessions.session(city) as s:
         for nest in ("soft", "free"):

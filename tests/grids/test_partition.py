@@ -96,7 +96,7 @@ def test_measures() -> None:
     assert measures.crossing(partition) == 0
     assert measures.crossing(Partition(partition.graph, np.zeros(8, np.int64), 1)) == 1
     card = measures.score(partition, weight)
-    assert (card.largest_deviation, card.within_10_percent, card.open_units) == (0.5, 0.0, 0)
+    assert (card.largest_deviation, card.within_tolerance, card.open_units) == (0.5, 0.0, 0)
 
 
 def test_every_broken_rule_is_named() -> None:

@@ -75,7 +75,7 @@ def test_boston_neighbourhoods(db: Session, shared_data: Path) -> None:
     assert plans.check(db, plan) == []
     assert_connected(db, plan)
     card = plans.score(db, plan, "area")
-    assert card.crossing == 0 and card.within_10_percent is not None
+    assert card.crossing == 0 and card.within_tolerance is not None
     assert plans.approve(db, plan, dt.date(2010, 1, 1)).holds_today
 
 
