@@ -60,6 +60,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     outcome: Any = yield
     report = outcome.get_result()
+    if report.skipped and isinstance(report.longrepr, tuple) and NO_SHARED in report.longrepr[2]:
+        report.longrepr = (
+            __file__,
+            1,
+            f"Skipped: {NO_SHARED}",
+        )  # one place, so that one line is printed for all
     if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--strict-skips"):
         reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
         if NO_SHARED not in reason or os.environ.get("CI"):
