@@ -76,10 +76,11 @@ def load_boundaries(
             dry_run=dry_run,
             progress=progress,
         )
-        if not dry_run and (followed := units.follow(session, report.source)) is not None:
-            report.details["units"] = dataclasses.asdict(
-                followed
-            )  # units stay, their areas are this edition's
+        # units stay where they are; which area each belongs to follows the new edition
+        if not dry_run and report.added + report.updated > 0:
+            followed = units.follow(session, report.source)
+            if followed is not None:
+                report.details["units"] = dataclasses.asdict(followed)
     if as_json:
         output.result(report.as_dict(), as_json=True)
     else:

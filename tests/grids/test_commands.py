@@ -110,6 +110,21 @@ def test_from_boundaries_to_an_approved_plan(wangge: Wangge, files: Path) -> Non
     old = done(0, "plan", "import", str(files / "old.gpkg"), "--name", "旧网格")
     assert old["grids"] == 3 and old["nesting"] == "strict" and old["load"]["added"] == 3
     assert [p["name"] for p in done(0, "plan", "list")] == ["首版", "旧网格"]
+    frame = geopandas.read_file(files / "community.geojson")
+    frame.geometry = [box(0, 6), box(6, 10)]
+    frame.to_file(files / "community.geojson")
+    edition = done(
+        0,
+        "load",
+        "boundaries",
+        str(files / "community.geojson"),
+        "--level",
+        "community",
+        "--from",
+        "2030-01-01",
+    )
+    followed = edition["details"]["units"]
+    assert followed["units"] == built["units"] and followed["outside"] == 0 and followed["moved"] > 0
     out = files / "units.csv"
     assert wangge("plan", "export", "首版", "-o", str(out))[0] == 0
     with out.open(encoding="utf-8-sig", newline="") as file:
