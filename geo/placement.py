@@ -59,14 +59,14 @@ class _Rings:
 
 
 @dataclass(frozen=True)
-class _Groups:
-    """Border cells as lists: cell k holds groups cell_ptr[k] … cell_ptr[k + 1], group g the edges edge_ptr[g] … ."""
+class _Border:
+    """The border cells: what the kernel reads (`packed`, see `placement_kernels.pack`) and, for the rare question to
+    GEOS, the candidates of cell k, polygon[ptr[k]] … polygon[ptr[k + 1]]; it stands at offsets[k] in `packed`."""
 
-    cell_ptr: Ints
+    packed: Floats
+    offsets: NDArray[np.int64]
+    ptr: Ints
     polygon: Ints
-    state: NDArray[np.uint8]
-    edge_ptr: NDArray[np.int64]
-    edges: Floats
 
 
 class PointIndex:
@@ -84,14 +84,14 @@ class PointIndex:
         self._valid[used] = shapely.is_valid(self.polygons[used])
         rings = _take_apart(self.polygons, used)
         self._frame = _frame(rings, len(used), cells)
-        self._lookup, self._groups = _draw(self.polygons, self._valid, used, rings, self._frame)
+        self._lookup, self._border = _draw(self.polygons, self._valid, used, rings, self._frame)
         self._prepared = False
 
     @property
     def nbytes(self) -> int:
         """Memory of the raster and its lists, without the polygons."""
-        g = self._groups
-        parts = (self._lookup, g.cell_ptr, g.polygon, g.state, g.edge_ptr, g.edges)
+        border = self._border
+        parts = (self._lookup, border.packed, border.offsets, border.ptr, border.polygon)
         return sum(part.nbytes for part in parts)
 
     def place(self, lon: Floats, lat: Floats, threads: int = THREADS) -> Ints:
@@ -115,9 +115,9 @@ class PointIndex:
 
     def _place_slice(self, x: Floats, y: Floats, out: Ints, start: int) -> int:
         part = slice(start, start + POINTS_PER_TASK)
-        g = self._groups
-        lists = (g.cell_ptr, g.polygon, g.state, g.edge_ptr, g.edges)
-        return int(kernels.look_up(x[part], y[part], self._frame, self._lookup, *lists, out[part]))
+        return int(
+            kernels.look_up(x[part], y[part], self._frame, self._lookup, self._border.packed, out[part])
+        )
 
     def _ask_geos(self, x: Floats, y: Floats, out: Ints) -> None:
         """Decides the undecided: every candidate polygon of their cells against every point, lowest index first."""
@@ -127,11 +127,12 @@ class PointIndex:
             west, south, per_x, per_y, columns, _ = self._frame
             cell = ((y[part] - south) * per_y).astype(np.int64) * columns
             cell += ((x[part] - west) * per_x).astype(np.int64)
-            k = -self._lookup[cell].astype(np.int64) - 2
-            first, count = self._groups.cell_ptr[k], np.diff(self._groups.cell_ptr)[k]
+            border = self._border
+            k = np.searchsorted(border.offsets, -self._lookup[cell].astype(np.int64) - 2)
+            first, count = border.ptr[k], np.diff(border.ptr)[k]
             point = np.repeat(part, count)
             step = np.arange(len(point)) - np.repeat(np.cumsum(count) - count, count)
-            candidate = self._groups.polygon[np.repeat(first, count) + step]
+            candidate = border.polygon[np.repeat(first, count) + step]
             hit = shapely.intersects_xy(self.polygons[candidate], x[point], y[point])
             out[part] = kernels.NOWHERE
             np.minimum.at(out, point[hit], candidate[hit])
@@ -187,7 +188,7 @@ def _draw(
     used: NDArray[np.int64],
     rings: _Rings,
     frame: Frame,
-) -> tuple[Ints, _Groups]:
+) -> tuple[Ints, _Border]:
     """The raster and the lists of its border cells."""
     columns, rows = frame[4], frame[5]
     cover = np.full(columns * rows, kernels.NOWHERE, dtype=np.int32)
@@ -244,7 +245,7 @@ def _gather(
     state: NDArray[np.uint8],
     begin: NDArray[np.int64],
     end: NDArray[np.int64],
-) -> tuple[Ints, _Groups]:
+) -> tuple[Ints, _Border]:
     """Groups by cell, lowest polygon first; what stands behind a polygon that covers the cell whole is left out."""
     ahead = polygon < cover[cell]
     behind = np.unique(cell[ahead])
@@ -255,14 +256,14 @@ def _gather(
     begin, end = np.r_[begin[ahead], none], np.r_[end[ahead], none]
     order = np.lexsort((state == kernels.ASK, polygon, cell))
     cell, polygon, state, begin, end = cell[order], polygon[order], state[order], begin[order], end[order]
-    edge_ptr = np.zeros(len(cell) + 1, dtype=np.int64)
-    edges = np.empty((int((end - begin).sum()), 4), dtype=np.float64)
-    kernels.lay_edges(rings.xs, rings.ys, frame, cell, begin, end, edge, edge_ptr, edges)
     cells, first = np.unique(cell, return_index=True)
-    cell_ptr = np.r_[first, len(cell)].astype(np.int32)
+    ptr = np.r_[first, len(cell)].astype(np.int32)
+    size = len(cells) + 2 * len(cell) + 4 * int((end - begin).sum())
+    packed, offsets = np.empty(size, dtype=np.float64), np.empty(len(cells), dtype=np.int64)
+    kernels.pack(rings.xs, rings.ys, frame, ptr, cell, polygon, state, begin, end, edge, packed, offsets)
     cover[cover == kernels.NOWHERE] = -1
-    cover[cells] = -np.arange(len(cells), dtype=np.int32) - 2
-    return cover, _Groups(cell_ptr, polygon, state, edge_ptr, edges)
+    cover[cells] = -offsets - 2
+    return cover, _Border(packed, offsets, ptr, polygon)
 
 
 def warm() -> None:
