@@ -17,7 +17,6 @@ export const MESSAGES = {
   signInHint: ["粘贴访问令牌。运维人员可用 wangge user token 生成。", "Paste your access token. The operator makes one with wangge user token."],
   token: ["访问令牌", "Access token"],
   cancel: ["取消", "Cancel"],
-  close: ["关闭", "Close"],
   retry: ["重试", "Try again"],
   filters: ["筛选", "Filters"],
   clear: ["清除筛选", "Clear filters"],
@@ -126,8 +125,6 @@ export const MESSAGES = {
   casesInPeriod: ["共 {n} 件", "{n} cases"],
 
   rank: ["第 {rank} / {of}", "{rank} of {of}"],
-  cityWide: ["全市", "Whole city"],
-  ofTotal: ["占全部 {share}", "{share} of all"],
   before: ["较前一时段", "vs. the period before"],
   interval: ["95% 区间 {low}–{high}，n={n}", "95% interval {low}–{high}, n={n}"],
   ofN: ["n={n}", "n={n}"],
@@ -145,7 +142,6 @@ export const MESSAGES = {
   area: ["面积", "Area"],
   households: ["户数", "Households"],
   back: ["返回排名", "Back to the ranking"],
-  clickHint: ["点击查看", "Click for details"],
 
   timeline: ["时间轴", "Timeline"],
   timelineHelp: ["点一格看这一段；按住拖动选一段", "Click a bar for that period; drag to choose a range"],
@@ -169,7 +165,7 @@ export const MESSAGES = {
   emptySample: ["先看一座合成的示例城市：", "See a synthetic sample city first:"],
   emptyOwn: ["或装载自己的数据：", "Or load your own data:"],
   noCasesTitle: ["有区域，还没有案件", "There are zones, but no cases yet"],
-  noZonesNote: ["还没有边界或网格，先按六边形显示。", "No boundaries or grids yet: shown by hexagon."],
+  noZonesNote: ["还没有边界或网格，先按六边形显示。装载边界：", "No boundaries or grids yet: shown by hexagon. To load some:"],
   nothingHere: ["这个时段和筛选条件下没有案件。", "No case in this period with these filters."],
 
   unreachable: ["连不上服务", "The service does not answer"],

@@ -87,7 +87,7 @@ class Store {
     const names = ramps.measures as Record<string, "heat" | "calm">;
     return ramps[names[this.heat?.measure ?? "cases"] ?? "heat"];
   });
-  colours = $derived(colours(this.ramp, this.limits.length));
+  colours = $derived(this.limits.length === 1 && this.limits[0] === 0 ? [this.ramp[0] as string] : colours(this.ramp, this.limits.length));
   classes = $derived.by(() => {
     const heat = this.heat;
     return heat ? heat.values.map((v, i) => classOf(v, heat.suppressed[i] ?? false, this.limits)) : [];
@@ -106,7 +106,7 @@ class Store {
     rows.sort((a, b) => (b.value ?? -1) - (a.value ?? -1) || a.code.localeCompare(b.code));
     let rank = 0;
     rows.forEach((row, i) => {
-      if (row.value === null) return;
+      if (row.value === null || (row.value === 0 && !this.goodIsHigh)) return; // "first with nothing" says nothing
       if (i === 0 || row.value !== rows[i - 1]?.value) rank = i + 1;
       row.rank = rank;
     });

@@ -49,11 +49,13 @@ export class CityMap {
   private sourceLayer: string | null = null;
   private painted = new Map<string, string>();
   private home: Bbox | null; // fitted again while the page lays itself out, until the reader moves the map
+  private lost: boolean; // nobody said yet where the city is
   private marks: { hover: string | null; selected: string | null } = { hover: null, selected: null };
 
   constructor(container: HTMLElement, events: MapEvents, bbox: Bbox | null, camera: [number, number, number] | null) {
     this.events = events;
     this.home = camera ? null : bbox;
+    this.lost = !camera && !bbox;
     this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const start = camera
       ? { zoom: camera[0], center: [camera[2], camera[1]] as [number, number] }
@@ -246,6 +248,14 @@ export class CityMap {
   fit(bbox: Bbox, maxZoom = 16): void {
     this.home = null;
     this.map.fitBounds(bbox, { padding: margins(this.map.getContainer()), maxZoom, animate: !this.reducedMotion, duration: 500 });
+  }
+
+  /** Where the city is, when no layer of it says so: around the zones that have cases. */
+  settle(boxes: readonly Bbox[]): void {
+    if (!this.lost || !boxes.length) return;
+    this.lost = false;
+    this.home = boxes.reduce(([w, s, e, n], b) => [Math.min(w, b[0]), Math.min(s, b[1]), Math.max(e, b[2]), Math.max(n, b[3])]);
+    this.map.fitBounds(this.home, { padding: margins(this.map.getContainer()), animate: false });
   }
 
   /** Bring a zone into sight only when it is not: the map does not jump about under the reader. */
