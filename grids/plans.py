@@ -21,7 +21,7 @@ from geo.db.tables import Audit, Plan
 from geo.db.versions import bump
 from geo.errors import Conflict, RefusedArgument
 from geo.progress import Progress, silent
-from grids import codes, constraints, measures, seeds, stored, units, weights
+from grids import codes, constraints, measures, refusals, seeds, stored, units, weights
 from grids.constraints import Violation
 from grids.partition import Partition
 from grids.stored import days, find
@@ -112,17 +112,17 @@ def approve(session: Session, plan: int | str, valid_from: dt.date, planner: str
     """
     row = find(session, plan)
     seen = _approved(session)
-    _check_draft(row)
+    refusals.check_draft(row)
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPROVAL_LOCK})
     session.refresh(row)
-    _check_draft(row)
+    refusals.check_draft(row)
     now = _approved(session)
     if now != seen:
-        raise _overtaken(session, row, sorted(set(now) - set(seen))[:1])
+        raise refusals.overtaken(session, row, sorted(set(now) - set(seen))[:1])
     today = city_today(session)
     if now and valid_from < today:
-        raise _too_early(valid_from, today)
-    _refuse_broken(row, check(session, row.id))
+        raise refusals.too_early(valid_from, today)
+    refusals.refuse_broken(row, check(session, row.id))
     _put_in_force(session, row, valid_from, planner)
     _audit(session, planner, "approve", row, valid_from=valid_from.isoformat())
     bump(session, "plans")
@@ -295,67 +295,7 @@ def _put_in_force(session: Session, row: Plan, start: dt.date, planner: str) -> 
             ),
             {"d": start},
         ).all()
-        raise _overtaken(session, find(session, plan_id), list(others)[:1], name) from problem
-
-
-def _check_draft(row: Plan) -> None:
-    if row.state != "draft":
-        start, _ = days(row.during)
-        since = f"（{start} 起）" if start else ""
-        raise Conflict(
-            f"方案“{row.name}”不是草案，而是 {row.state}{since}。",
-            f"Plan {row.name!r} is not a draft but {row.state}" + (f" from {start}." if start else "."),
-            code="plan-not-draft",
-            plan=row.name,
-            state=row.state,
-        )
-
-
-def _refuse_broken(row: Plan, found: list[Violation]) -> None:
-    if found:
-        first = found[0]
-        more = len(found) - 1
-        raise RefusedArgument(
-            f"方案“{row.name}”不能批准：{first.zh}" + (f"另有 {more} 处。" if more else ""),
-            f"Plan {row.name!r} cannot be approved: {first.en}" + (f" And {more} more." if more else ""),
-            code="plan-violations",
-            field="plan",
-            violations=found,
-            do_zh=f"{first.do_zh}wangge plan check {row.id} 列出全部。",
-            do_en=f"{first.do_en} `wangge plan check {row.id}` lists all.",
-        )
-
-
-def _too_early(valid_from: dt.date, today: dt.date) -> RefusedArgument:
-    return RefusedArgument(
-        f"起始日 {valid_from} 早于今天 {today}：已有批准的方案，历史不可改写。",
-        f"{valid_from} is before today ({today}): a plan was approved before, and history is not rewritten.",
-        code="plan-date",
-        field="from",
-        measured=valid_from.isoformat(),
-        allowed=today.isoformat(),
-        do_zh="请用今天或以后的日期；只有首个批准的方案可从过去开始。",
-        do_en="Use today or later; only the first approved plan may start in the past.",
-    )
-
-
-def _overtaken(session: Session, row: Plan, winners: list[int], name: str | None = None) -> Conflict:
-    winner = session.get(Plan, winners[0]) if winners else None
-    start = days(winner.during)[0] if winner else None
-    who_zh = f"“{winner.name}”已先批准（{start} 起）" if winner else "别的方案已先批准"
-    who_en = (
-        f"{winner.name!r} was approved first (from {start})" if winner else "another plan was approved first"
-    )
-    return Conflict(
-        f"方案“{name or row.name}”未批准：{who_zh}。",
-        f"Plan {name or row.name!r} was not approved: {who_en}.",
-        code="plan-conflict",
-        plan=name or row.name,
-        winner=winner.name if winner else None,
-        approved_at=winner.approved_at.isoformat() if winner and winner.approved_at else None,
-        do_zh="请对照新方案再决定。",
-        do_en="Look at that plan, then decide again.",
-    )
+        raise refusals.overtaken(session, find(session, plan_id), list(others)[:1], name) from problem
 
 
 def _listed(row: Plan, count: int, today: dt.date) -> Listed:

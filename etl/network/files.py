@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from etl.network import graphml
 from etl.network.classes import CLASSES, Kind, from_tags, from_word, other_tags, refined, stops
+from etl.network.shapes import bad_geometry, square_metres, unknown_class, usable
 from etl.reading import NETWORK_DRIVERS, Limits, VectorFile, read_vector, repair, unpack
 from etl.rejects import Reject
 from geo import crs as coordinates
@@ -107,7 +108,7 @@ def _osm(path: Path, name: str) -> Ways:
         file = read_vector(path, drivers=frozenset({"OSM"}), layer=layer, limits=OSM_LIMITS)
         frame = file.frame
         tags = _tags(frame)
-        size = _square_metres(frame.geometry.to_numpy()) if layer == "multipolygons" else np.zeros(len(frame))
+        size = square_metres(frame.geometry.to_numpy()) if layer == "multipolygons" else np.zeros(len(frame))
         for i, (osm_id, geometry) in enumerate(zip(_osm_ids(frame), frame.geometry.to_numpy(), strict=True)):
             kind = from_tags(tags[i], surface=layer == "multipolygons", area_m2=float(size[i]))
             if kind is None:
@@ -156,9 +157,9 @@ def _graph(path: Path, name: str, crs: str) -> Ways:
         seen.add(ends)
         kind = from_tags({k: _first(data[k]) for k in ("highway", "bridge", "tunnel") if data.get(k)})
         if line is None:
-            found.rejects.append(_bad_geometry(row, data.get("geometry")))
+            found.rejects.append(bad_geometry(row, data.get("geometry")))
         elif kind is None:
-            found.rejects.append(_unknown_class(row, "highway", data.get("highway")))
+            found.rejects.append(unknown_class(row, "highway", data.get("highway")))
         else:
             found.add(row, f"{source}-{target}-{key}", kind, _first(data.get("name", "")) or None, line)
     found.geometry = list(coordinates.project(np.array(found.geometry, dtype=object), "EPSG:4326", chosen))
@@ -202,7 +203,7 @@ def _layer(file: VectorFile, path: Path, crs: str, class_: str | None) -> Ways:
     for i, row in enumerate(file.rows.tolist()):
         kind = whole if words is None else from_word(columns_of[words][i] or "")
         if kind is None:
-            found.rejects.append(_unknown_class(row, str(words), columns_of[words][i]))
+            found.rejects.append(unknown_class(row, str(words), columns_of[words][i]))
             continue
         if finer is not None:
             kind = refined(kind, columns_of[finer][i])
@@ -244,26 +245,13 @@ def _checked(ways: Ways) -> Ways:
             do_en="Use --crs EPSG:n.",
         )
     for i, way_id in enumerate(ways.ids):
-        usable = _usable(geometry[i], ways.kinds[i]) if delivered[i] and inside[i] else None
-        if usable is None:
+        kept_shape = usable(geometry[i], ways.kinds[i]) if delivered[i] and inside[i] else None
+        if kept_shape is None:
             shown = None if ways.geometry[i] is None else ways.geometry[i].geom_type
-            kept.rejects.append(_bad_geometry(ways.rows[i], shown))
+            kept.rejects.append(bad_geometry(ways.rows[i], shown))
         else:
-            kept.add(ways.rows[i], way_id, ways.kinds[i], ways.names[i], usable)
+            kept.add(ways.rows[i], way_id, ways.kinds[i], ways.names[i], kept_shape)
     return kept
-
-
-def _usable(geometry: Any, kind: Kind) -> Any | None:
-    """A line without repeated points, or a water surface; None for everything else."""
-    if geometry is None or geometry.is_empty:
-        return None
-    if geometry.geom_type in ("Polygon", "MultiPolygon"):
-        return geometry if kind.class_ == "water" else None
-    if geometry.geom_type not in ("LineString", "MultiLineString"):
-        return None
-    line = shapely.remove_repeated_points(geometry)
-    line = shapely.line_merge(line) if line.geom_type == "MultiLineString" else line
-    return line if line.length > 0 and line.is_valid else None
 
 
 # ── Small things ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -315,31 +303,6 @@ def _text(value: Any) -> str | None:
 def _fingerprint(geometry: Any) -> str:
     wkb = b"" if geometry is None else shapely.to_wkb(geometry)
     return hashlib.sha256(wkb).hexdigest()[:24]
-
-
-def _square_metres(geometry: NDArray[np.object_]) -> NDArray[np.float64]:
-    """Areas of longitude–latitude polygons, good to a percent: enough to tell a pond from a lake."""
-    known = np.array([g is not None and not g.is_empty for g in geometry], bool)
-    size = np.zeros(len(geometry))
-    if known.any():
-        bounds = shapely.bounds(geometry[known])
-        squeeze = np.cos(np.radians((bounds[:, 1] + bounds[:, 3]) / 2))
-        size[known] = shapely.area(geometry[known]) * squeeze * 111_320.0**2
-    return size
-
-
-def _unknown_class(row: int, column: str, value: str | None) -> Reject:
-    return Reject(
-        row, "class-unknown", "类别不是道路、铁路、水系、桥或小路", "the class is no road, rail, water, bridge or path",
-        column=column, value=value, do_zh="改用已知的类别词", do_en="use a known word, such as road or 道路",
-    )  # fmt: skip
-
-
-def _bad_geometry(row: int, value: str | None) -> Reject:
-    return Reject(
-        row, "geometry-type", "没有可用的线（水系可为面）", "no usable line (water may be a surface)",
-        column="geometry", value=value, do_zh="改正几何后重新装载", do_en="correct the geometry and load again",
-    )  # fmt: skip
 
 
 def _head(path: Path) -> bytes:
