@@ -247,6 +247,18 @@ def empty_service(settings: Settings, built_page: None, tmp_path: Path) -> Itera
     service.stop()
 
 
+@pytest.fixture
+def cases_only(settings: Settings, built_page: None, tmp_path: Path) -> Iterator[Service]:
+    """Cases, but no boundary, no unit, no plan."""
+    write_cases(tmp_path / "cases.csv", n=600)
+    with Session(sessions.engine(settings, "owner")) as session:
+        cases.load(session, tmp_path / "cases.csv", source="hotline", crs="EPSG:4326")
+        session.commit()
+    service = Service(settings, tmp_path / "service.log")
+    yield service
+    service.stop()
+
+
 # ── the browser ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -347,6 +347,16 @@ def test_an_empty_database_says_what_to_do(empty_service: Any, visit: Any) -> No
     watched.clean()
 
 
+def test_cases_without_any_zone_are_found_and_drawn_as_hexagons(cases_only: Any, visit: Any) -> None:
+    watched = visit(cases_only.url)
+    page = watched.open("/?period=all")
+    expect(page.locator(".note")).to_contain_text("wangge load boundaries")
+    assert number(page.text_content("#total")) == 600
+    watched.settle()
+    assert coloured(page) > 0.02
+    watched.clean()
+
+
 def test_a_service_that_goes_away_is_told_and_found_again(town: Any, visit: Any) -> None:
     watched = visit(town.url)
     page = watched.open()

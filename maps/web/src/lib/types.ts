@@ -74,17 +74,17 @@ export interface Heat {
   n: (number | null)[];
   suppressed: boolean[];
   breaks: number[];
-  total: number;
+  total: number | null; // null: hidden from the public (fewer than k)
   unplaced: number;
   outside: number;
   unassigned: number;
-  suppressed_total?: number;
+  suppressed_total?: number | null;
   version: string | number;
 }
 
 export interface Series {
   bucket: Bucket;
-  starts: string[];
+  starts: string[]; // empty for a zone that is hidden
   values: (number | null)[];
   n?: (number | null)[];
 }
