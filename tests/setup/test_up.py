@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from geo.db import cluster
+from geo.db.session import connect
 from geo.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -170,6 +171,25 @@ def test_serve_leaves_the_database_running(up: Callable[..., Running]) -> None:
     running.process.terminate()
     assert running.process.wait(30) == 0
     assert cluster.status(running.settings).running
+
+
+def test_a_server_of_ones_own_is_used_and_left_running(
+    settings: Settings, environment: dict[str, str]
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "api", "up", "--port", "0", "--workers", "1"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    assert status(url + "/api/city") == 200
+    process.terminate()
+    assert process.wait(60) == 0
+    assert not (settings.home / "pg").exists()
+    with connect(settings) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def status(url: str) -> int:
