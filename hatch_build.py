@@ -7,12 +7,14 @@ lock and the sources decides whether there is anything to do. `WANGGE_SKIP_WEB=1
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +39,7 @@ def build(root: Path = ROOT) -> bool:
     web, static = root / "maps" / "web", root / "maps" / "static"
     if os.environ.get("WANGGE_SKIP_WEB") == "1" or not (web / "package.json").exists():
         return False
-    with (web / ".build.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_at_a_time(web):
         wanted = stamp(web)
         mark = static / ".stamp"
         if mark.exists() and mark.read_text() == wanted:
@@ -50,6 +51,17 @@ def build(root: Path = ROOT) -> bool:
         (fresh / ".stamp").write_text(wanted)
         replace(fresh, static)
     return True
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Holds a lock on the folder itself, so that two set-ups at once do not mix."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def check(root: Path = ROOT) -> None:
@@ -87,7 +99,7 @@ def sources(web: Path) -> list[Path]:
     found = []
     for folder, names, files in os.walk(web):
         names[:] = [name for name in names if name not in IGNORED]
-        found += [Path(folder) / file for file in files if not file.startswith(".build")]
+        found += [Path(folder) / file for file in files]
     return found
 
 
