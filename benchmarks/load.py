@@ -111,7 +111,8 @@ def copy_text(settings: Settings, path: Path, rows: int) -> dict[str, object]:
         )
         with (
             connection.cursor() as cursor,
-            cursor.copy("COPY peer_raw FROM STDIN (FORMAT CSV, HEADER)") as copy,path.open("rb") as file
+            cursor.copy("COPY peer_raw FROM STDIN (FORMAT CSV, HEADER)") as copy,
+            path.open("rb") as file,
         ):
             while block := file.read(1 << 20):
                 copy.write(block)

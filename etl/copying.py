@@ -19,6 +19,7 @@ from etl.cleaning.times import NOT_A_TIME
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TAIL = b"\xff\xff"
+ROWS_AT_ONCE = 4096  # rows whose bytes stay in the processor's cache while column after column is written
 PG_EPOCH_US = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
 
 
@@ -97,8 +98,18 @@ def rows(columns: list[Column], n: int) -> NDArray[np.uint8]:
     out = np.empty(int(at[-1]), np.uint8)
     cursor = at[:-1].copy()
     _put_count(out, cursor, len(columns))
-    for column in columns:
-        _put(out, cursor, column.data, column.offsets, column.null, column.prefix)
+    for start in range(0, n, ROWS_AT_ONCE):
+        for column in columns:
+            _put(
+                out,
+                cursor,
+                column.data,
+                column.offsets,
+                column.null,
+                column.prefix,
+                start,
+                min(start + ROWS_AT_ONCE, n),
+            )
     return out
 
 
@@ -111,8 +122,9 @@ def hashes(columns: list[Column], n: int) -> NDArray[np.uint64]:
     """
     state = np.empty((n, 2), np.uint64)
     state[:, 0], state[:, 1] = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
-    for column in columns:
-        _hash(state, column.data, column.offsets, column.null)
+    for number, column in enumerate(columns):
+        if not column.null.all():
+            _hash(state, column.data, column.offsets, column.null, number)
     return state
 
 
@@ -163,8 +175,10 @@ def _put(
     offsets: NDArray[np.int64],
     null: NDArray[np.bool_],
     prefix: int,
+    begin: int,
+    end: int,
 ) -> None:
-    for i in range(len(cursor)):
+    for i in range(begin, end):
         at = cursor[i]
         if null[i]:
             for k in range(4):
@@ -189,15 +203,25 @@ def _put(
 
 @numba.njit(cache=True, nogil=True)
 def _hash(
-    state: NDArray[np.uint64], data: NDArray[np.uint8], offsets: NDArray[np.int64], null: NDArray[np.bool_]
+    state: NDArray[np.uint64],
+    data: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    null: NDArray[np.bool_],
+    number: int,
 ) -> None:
-    """Two lanes of multiply-xorshift over 8-byte words (constants of splitmix64, Steele, Lea and Flood 2014)."""
+    """Two lanes of multiply-xorshift over 8-byte words (constants of splitmix64, Steele, Lea and Flood 2014).
+
+    The column's number and the value's length go in first, so that a null (nothing at all) differs from an empty value
+    and a value does not slip from one column into the next.
+    """
     m1, m2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
     s = np.uint64(29)
     for i in range(len(state)):
+        if null[i]:
+            continue
         a, b = state[i, 0], state[i, 1]
-        size = np.int64(-1) if null[i] else offsets[i + 1] - offsets[i]
-        word = np.uint64(size + 1)
+        size = offsets[i + 1] - offsets[i]
+        word = np.uint64((number + 1) << 40) + np.uint64(size)
         a = (a ^ word) * m1
         a ^= a >> s
         b = (b + word) * m2

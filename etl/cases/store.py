@@ -200,8 +200,15 @@ class Writer:
                 "CREATE TABLE {table} (LIKE cases INCLUDING DEFAULTS INCLUDING CONSTRAINTS, "
                 "CONSTRAINT source CHECK (source_id = {source}))"
             )
-            self._run(
-                "ALTER TABLE {table} ALTER id SET DEFAULT nextval(pg_get_serial_sequence('cases', 'id'))"
+            # a constant sequence: looked up by name it would be searched in the catalogue for every row
+            row = self.connection.execute(
+                "SELECT pg_get_serial_sequence('cases', 'id')::regclass::oid"
+            ).fetchone()
+            assert row is not None
+            self.connection.execute(
+                sql.SQL("ALTER TABLE {} ALTER id SET DEFAULT nextval({}::regclass)").format(
+                    sql.Identifier(self.table), sql.Literal(row[0])
+                )
             )
         else:
             self._run("CREATE TEMP TABLE {table} (LIKE cases INCLUDING CONSTRAINTS) ON COMMIT DROP")

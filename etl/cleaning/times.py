@@ -28,7 +28,7 @@ LONGEST = 48  # bytes of a time
 FINE, INVALID, AMBIGUOUS = 0, 1, 2
 
 _CLOCK = (
-    r"(?:(?:[T ,]| +)(?P<h>99?)[:时点](?P<m>99)(?:[:分](?P<s>99)?秒?(?:[.,](?P<f>9{1,9}))?)?分?"
+    r"(?:(?:[T ,]| +)(?P<h>99?)[:时点](?P<m>99?)(?:[:分](?P<s>99)?秒?(?:[.,](?P<f>9{1,9}))?)?分?"
     r"(?: ?(?P<ap>[AaPp])\.?[Mm]\.?)?)?"
 )
 _ZONE = r"(?: ?(?:(?P<z>[Zz]|UTC|GMT)|(?P<sign>[+-])(?P<zh>99):?(?P<zm>99)?))?$"
@@ -123,7 +123,9 @@ def _by_length(
         if not 8 <= length <= LONGEST:
             continue
         rows = np.flatnonzero(todo & (lengths == length))
-        if len(rows) == len(column):
+        if (
+            offsets[-1] - offsets[0] == len(rows) * length
+        ):  # all others are of no length: one behind the other
             matrix = data[offsets[0] : offsets[-1]].reshape(len(rows), length)
         else:
             matrix = data[offsets[rows][:, None] + np.arange(length)]
@@ -270,9 +272,14 @@ def _to_utc(local: NDArray[np.int64], zone: str, out: Times) -> None:
     if not len(rows):
         return
     clock = local[rows]
-    days, where = np.unique(clock // DAY_US, return_inverse=True)
-    shifts = np.array([day_offset_us(zone, int(day)) for day in days], np.int64)
-    shift = shifts[where]
+    day = clock // DAY_US
+    first = int(day.min())
+    met = np.zeros(int(day.max()) - first + 1, np.bool_)
+    met[day - first] = True
+    shifts = np.full(len(met), NOT_A_TIME, np.int64)
+    for at in np.flatnonzero(met).tolist():
+        shifts[at] = day_offset_us(zone, first + at)
+    shift = shifts[day - first]
     steady = shift != NOT_A_TIME
     out.us[rows[steady]] = clock[steady] - shift[steady]
     for row, value in zip(rows[~steady].tolist(), clock[~steady].tolist(), strict=True):
@@ -284,11 +291,10 @@ def day_offset_us(zone: str, day: int) -> int:
     """The UTC offset (µs) that holds through a whole local day (days since 1970), or NOT_A_TIME when it changes."""
     start = dt.datetime(1970, 1, 1) + dt.timedelta(days=day)  # noqa: DTZ001  a wall clock
     info = ZoneInfo(zone)
-    found = {
-        _offset_us(start + dt.timedelta(hours=hours), info, fold)
-        for hours in range(-3, 28, 1)
-        for fold in (0, 1)
-    }
+    moments = (
+        start + dt.timedelta(hours=hours) for hours in (-3, 7, 17, 27)
+    )  # no zone changes twice in ten hours
+    found = {_offset_us(moment, info, 0) for moment in moments}
     return found.pop() if len(found) == 1 else NOT_A_TIME
 
 

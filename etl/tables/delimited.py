@@ -195,8 +195,10 @@ def _well_quoted(data: NDArray[np.uint8], quotes: NDArray[np.int64], delimiter: 
     """Every quote opens a field, closes one, or is half of a doubled quote."""
     before = data[quotes - 1]  # the byte before the block's first one is its last, a line feed
     after = data[np.minimum(quotes + 1, len(data) - 1)]
-    opened = np.isin(before[0::2], (delimiter, LF, QUOTE)).all()
-    return bool(opened and np.isin(after[1::2], (delimiter, LF, CR, QUOTE)).all())
+    first, last = before[0::2], after[1::2]
+    opened = (first == delimiter) | (first == LF) | (first == QUOTE)
+    closed = (last == delimiter) | (last == LF) | (last == CR) | (last == QUOTE)
+    return bool(opened.all() and closed.all())
 
 
 def _read_arrow(block: memoryview, header: Sequence[str], delimiter: str, embedded: bool) -> pa.Table | None:
