@@ -1,6 +1,6 @@
 """Heat maps from 10 million cases: any period, categories and plan, beside the usual ways; and the cold start.
 
-    python -m benchmarks.heatmap [--cases 10000000] [--units 400] [--no-postgis]
+    python -P benchmarks/heatmap.py [--cases 10000000] [--units 400] [--no-postgis]
 
 The city is real to the service (a throwaway cluster with units, grids, plans, categories); its cases are written as
 column files directly, because loading is measured by `benchmarks/load.py`. Peers answer the same questions from a flat
@@ -292,9 +292,9 @@ def measure(report: Report, settings: Settings, flat: Flat, postgis: bool) -> No
             rows = f"{len(heat.codes):,} grids"
             report.add(Row(f"wangge, {kind}, plan {plan_name}", middle, p99_s=p99, cpu_s=cpu, note=rows))
         for name, answer in others.items():
-            few = 5 if name == "pandas" or kind != "slice" else 40
+            few = 2 if name == "pandas" or kind != "slice" else 40
             middle, p99 = spread(lambda i, f=answer, a=asked: f(a[i]), few)
-            report.add(Row(f"{name}, {kind}", middle, p99_s=p99))
+            report.add(Row(f"{name}, {kind}", middle, p99_s=p99, against=f"wangge, {kind}, plan now"))
         check(factory, store, asked[0], flat)
     for name in ("open", "overdue", "resolved_share", "satisfied_share", "median_days_to_close"):
         seconds, cpu = best_of(lambda m=name: counts.heat(factory, store, measure=m), 3)
@@ -302,7 +302,7 @@ def measure(report: Report, settings: Settings, flat: Flat, postgis: bool) -> No
     seconds, cpu = best_of(lambda: counts.heat(factory, store, by="hexagon:9"), 3)
     report.add(Row("wangge, hexagon:9, all cases", seconds, cpu_s=cpu))
     seconds, cpu = best_of(lambda: columns.unit.sum(), 5)
-    report.add(Row("limit: the unit column read once", seconds, cpu_s=cpu))
+    report.add(Row("limit: the unit column read once", seconds, cpu_s=cpu, against="wangge, wide, plan now"))
     store.close()
 
 

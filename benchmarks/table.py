@@ -24,11 +24,12 @@ class Row:
         None  # processor time of this process: what stays true when others use the machine too
     )
     note: str = ""
+    against: str = ""  # the way of ours that answers the same question
 
 
 @dataclass
 class Report:
-    """The rows of one benchmark; ratios are taken against the first row, which is ours."""
+    """The rows of one benchmark."""
 
     title: str
     unit: str
@@ -42,20 +43,39 @@ class Report:
         print(f"  … {row.way}: {row.seconds * 1e3:.3f} ms", flush=True)
 
     def show(self) -> None:
-        """Prints the table and the JSON line."""
-        load = os.getloadavg()
-        self.facts |= {"cpus": os.cpu_count(), "load_average": load[0]}
-        print(f"\n{self.title}\nbar: {self.bar}; {os.cpu_count()} cores, load average {load[0]:.1f}")
-        print(f"{'way':<46}{'ms':>12}{'p99 ms':>10}{'cpu ms':>12}{self.unit + '/s':>16}{'ours is':>10}  note")
+        """Prints a Markdown table and the JSON line."""
+        load = os.getloadavg()[0]
+        self.facts |= {"cpus": os.cpu_count(), "load_average": load}
+        print(f"\n### {self.title}\n\nBar: {self.bar}. {os.cpu_count()} cores, load average {load:.1f}.\n")
+        print(f"| way | ms | p99 ms | cpu ms | {self.unit}/s | ours is … × as fast | note |")
+        print("|---|---:|---:|---:|---:|---:|---|")
         for row in self.rows:
-            ours = self.rows[0]
-            times = (ours.rate / row.rate) if ours.rate and row.rate else row.seconds / ours.seconds
-            tail = "" if row.p99_s is None else f"{row.p99_s * 1e3:.2f}"
-            rate = "" if row.rate is None else f"{row.rate:,.0f}"
-            cpu = "" if row.cpu_s is None else f"{row.cpu_s * 1e3:.2f}"
-            ms = f"{row.seconds * 1e3:.3f}"
-            print(f"{row.way:<46}{ms:>12}{tail:>10}{cpu:>12}{rate:>16}{times:>9.2f}×  {row.note}")
-        print(json.dumps(asdict(self)), flush=True)
+            cells = (
+                f"{row.seconds * 1e3:,.3f}",
+                _ms(row.p99_s),
+                _ms(row.cpu_s),
+                _rate(row.rate),
+                self._ratio(row),
+            )
+            print(f"| {row.way} | {' | '.join(cells)} | {row.note} |")
+        print("\n" + ", ".join(f"{name}: {value}" for name, value in self.facts.items()))
+        print("\n" + json.dumps(asdict(self)), flush=True)
+
+    def _ratio(self, row: Row) -> str:
+        """How many times faster our answer to the same question is; empty where there is no such answer."""
+        ours = next((other for other in self.rows if other.way == row.against), None)
+        if ours is None:
+            return ""
+        times = ours.rate / row.rate if ours.rate and row.rate else row.seconds / ours.seconds
+        return f"{times:,.2f}"
+
+
+def _ms(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1e3:,.2f}"
+
+
+def _rate(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:,.0f}"
 
 
 def best_of(work: Callable[[], Any], times: int = 5) -> tuple[float, float]:
