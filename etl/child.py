@@ -153,9 +153,7 @@ def _read(job: dict[str, Any], work: Path, limits: Limits) -> dict[str, Any]:
 
 
 def _repair(job: dict[str, Any], work: Path, limits: Limits) -> dict[str, Any]:
-    with pa.memory_map(str(work / "geometry.arrow")) as file:
-        wkb = pa.ipc.open_file(file).read_all().column(0).to_numpy(zero_copy_only=False)
-    geoms = shapely.from_wkb(wkb)
+    geoms = shapely.from_wkb(_read_wkb(work / "geometry0.arrow"))
     repaired, state = repairing.repair(geoms, limits.crossings)
     reasons = shapely.is_valid_reason(geoms[state == repairing.REPAIRED])
     table = pa.table(
@@ -163,6 +161,22 @@ def _repair(job: dict[str, Any], work: Path, limits: Limits) -> dict[str, Any]:
     )
     _write(table, work / "result.arrow")
     return {"reasons": np.asarray(reasons).tolist()}
+
+
+def _measure(job: dict[str, Any], work: Path, limits: Limits) -> dict[str, Any]:
+    from etl import measuring
+
+    arrays = [shapely.from_wkb(_read_wkb(work / f"geometry{i}.arrow")) for i in range(job["arrays"])]
+    found = measuring.FUNCTIONS[job["function"]](*arrays, **job["arguments"])  # type: ignore[operator]
+    if not isinstance(found, np.ndarray):
+        return {"found": found}
+    _write(pa.table({tabling.WKB: pa.array(shapely.to_wkb(found), type=pa.binary())}), work / "result.arrow")
+    return {}
+
+
+def _read_wkb(path: Path) -> Any:
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all().column(0).to_numpy(zero_copy_only=False)
 
 
 def _unpack(job: dict[str, Any], work: Path, limits: Limits) -> dict[str, Any]:
@@ -188,7 +202,14 @@ def _parquet(job: dict[str, Any], work: Path, limits: Limits) -> dict[str, Any]:
     return {}
 
 
-JOBS = {"read": _read, "repair": _repair, "unpack": _unpack, "sheet": _sheet, "parquet": _parquet}
+JOBS = {
+    "read": _read,
+    "repair": _repair,
+    "measure": _measure,
+    "unpack": _unpack,
+    "sheet": _sheet,
+    "parquet": _parquet,
+}
 
 
 def _write(table: pa.Table, path: Path) -> None:

@@ -163,14 +163,16 @@ def _refusal(said: dict[str, Any]) -> errors.WanggeError:
 def _gave_up(job: dict[str, Any], limits: Limits, how: str) -> errors.RefusedFile:
     """The child crashed or met a limit: say which job, never guess more."""
     what_zh, what_en = (
-        ("修复几何", "Repairing the geometry") if job["job"] == "repair" else ("读取文件", "Reading the file")
+        ("处理几何", "Working on the geometry")
+        if job["job"] in ("repair", "measure")
+        else ("读取文件", "Reading the file")
     )
     return errors.FileTooLarge(
         f"{what_zh}超出限制（处理器 {limits.cpu_s} 秒、时钟 {limits.wall_s} 秒、"
         f"内存 {limits.memory_bytes / 1e9:.1f} GB）或中途失败。",
         f"{what_en} ran beyond its limits ({limits.cpu_s} s CPU, {limits.wall_s} s clock, "
         f"{limits.memory_bytes / 1e9:.1f} GB memory) or broke off.",
-        code="geometry-too-complex" if job["job"] == "repair" else "file-too-complex",
+        code="geometry-too-complex" if job["job"] in ("repair", "measure") else "file-too-complex",
         do_zh="请简化几何或拆分文件。",
         do_en="Simplify the geometry or split the file.",
         ended=how,

@@ -36,6 +36,7 @@ __all__ = [
     "Limits",
     "Repaired",
     "VectorFile",
+    "measure",
     "read_rows",
     "read_vector",
     "repair",
@@ -122,31 +123,37 @@ def repair(geoms: NDArray[np.object_], limits: Limits | None = None) -> Repaired
     """
     limits = limits or Limits(cpu_s=30, wall_s=45)
     geoms = np.asarray(geoms, dtype=object)
-    if bool(
-        (
-            shapely.is_valid(geoms) & (shapely.area(geoms) > 0) & np.isin(shapely.get_type_id(geoms), (3, 6))
-        ).all()
-    ):
-        none = np.empty(0, dtype=np.int64)
-        return Repaired(geoms, none, none, none, [])
     with _folder() as work:
-        table = pa.table({WKB: pa.array(shapely.to_wkb(geoms), type=pa.binary())})
-        with (
-            pa.OSFile(str(work / "geometry.arrow"), "wb") as file,
-            pa.ipc.new_file(file, table.schema) as writer,
-        ):
-            writer.write_table(table)
+        _put(geoms, work, 0)
         answer = run({"job": "repair"}, work, limits)
         result = _table(work / "result.arrow")
         repaired = shapely.from_wkb(result.column(WKB).to_numpy(zero_copy_only=False))
         state = result.column("state").to_numpy()
+    same = (state == 0) & (shapely.get_type_id(geoms) == shapely.get_type_id(repaired))
     return Repaired(
-        repaired,
+        np.where(same, geoms, repaired),
         np.flatnonzero(state == 1),
         np.flatnonzero(state == 2),
         np.flatnonzero(state == 3),
         [str(reason) for reason in answer["reasons"]],
     )
+
+
+def measure(
+    function: str, *arrays: NDArray[np.object_], limits: Limits | None = None, **arguments: Any
+) -> Any:
+    """A function of `etl.measuring` by name, worked out in the limited child: siblings, largest_overlap, outline, unions.
+
+    Raises RefusedFile `geometry-too-complex` when the shapes are too entangled to compare within the limits.
+    """
+    job = {"job": "measure", "function": function, "arrays": len(arrays), "arguments": arguments}
+    with _folder() as work:
+        for i, geoms in enumerate(arrays):
+            _put(geoms, work, i)
+        answer = run(job, work, limits or Limits(cpu_s=240, wall_s=600))
+        if "found" in answer:
+            return answer["found"]
+        return shapely.from_wkb(_table(work / "result.arrow").column(WKB).to_numpy(zero_copy_only=False))
 
 
 def unpack(path: Path, limits: Limits | None = None) -> Path:
@@ -197,6 +204,13 @@ def _folder() -> Any:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _put(geoms: NDArray[np.object_], work: Path, number: int) -> None:
+    table = pa.table({WKB: pa.array(np.atleast_1d(shapely.to_wkb(geoms)), type=pa.binary())})
+    path = str(work / f"geometry{number}.arrow")
+    with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
 
 
 def _table(path: Path) -> pa.Table:

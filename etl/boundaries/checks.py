@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from etl import reading
 from etl.boundaries.rows import Areas
 from etl.rejects import LoadReport
 from geo import geometry
@@ -48,10 +49,13 @@ def _dissolved(areas: Areas, twice: list[str], report: LoadReport) -> Areas:
     for i, code in enumerate(areas.codes):
         members[code].append(i)
     keep = np.zeros(len(areas), dtype=bool)
+    joined_parts: list[list[int]] = []
     for parts in members.values():
         keep[parts[0]] = True
         if len(parts) > 1:
-            areas.geoms[parts[0]] = geometry.union(areas.geoms[parts])
+            joined_parts.append(parts)
+    firsts = [parts[0] for parts in joined_parts]
+    areas.geoms[firsts] = reading.measure("unions", areas.geoms, groups=joined_parts)
     extra = len(areas) - len(members)
     report.duplicate += extra
     report.notice(
@@ -87,7 +91,9 @@ def no_cycle(areas: Areas) -> None:
 
 def siblings(areas: Areas, projected: NDArray[np.object_], administrative: bool, report: LoadReport) -> None:
     """Overlaps and gaps in m²: noticed, or refused at an administrative level above 1 % of the smaller polygon."""
-    overlaps = geometry.overlaps(projected)
+    measured = int(shapely.get_num_coordinates(projected).sum()) <= MEASURED_VERTICES
+    found = reading.measure("siblings", projected, with_gaps=measured)
+    overlaps = [geometry.Overlap(**o) for o in found["overlaps"]]
     report.details["overlaps"] = [_overlap(areas, o) for o in overlaps[:LISTED]]
     report.details["overlap_m2"] = round(sum(o.area_m2 for o in overlaps), 2)
     if overlaps and administrative and overlaps[0].share > REFUSED_SHARE:
@@ -102,11 +108,11 @@ def siblings(areas: Areas, projected: NDArray[np.object_], administrative: bool,
             "cases there go to the lower code",
             count=len(overlaps),
         )
-    _gaps(areas, projected, report)
+    _gaps(areas, [geometry.Gap(**g) for g in found["gaps"]], measured, report)
 
 
-def _gaps(areas: Areas, projected: NDArray[np.object_], report: LoadReport) -> None:
-    if shapely.get_num_coordinates(projected).sum() > MEASURED_VERTICES:
+def _gaps(areas: Areas, gaps: list[geometry.Gap], measured: bool, report: LoadReport) -> None:
+    if not measured:
         report.notice(
             "gaps-not-measured",
             f"图层超过 {MEASURED_VERTICES:,} 个顶点，未量算缝隙",
@@ -114,7 +120,6 @@ def _gaps(areas: Areas, projected: NDArray[np.object_], report: LoadReport) -> N
             count=1,
         )
         return
-    gaps = geometry.gaps(projected)
     report.details["gaps"] = [_gap(areas, g) for g in gaps[:LISTED]]
     report.details["gap_m2"] = round(sum(g.area_m2 for g in gaps), 2)
     if gaps:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from etl import reading
 from etl.reading import VectorFile
 from etl.rejects import LoadReport
 from geo import crs as coordinates
-from geo import crs_evidence, geometry
+from geo import crs_evidence
 from geo.errors import RefusedFile
 
 SAMPLE = 20_000
@@ -49,6 +50,13 @@ def believed_crs(session: Session, file: VectorFile, asked: str, report: LoadRep
             count=1,
         )
     _tell_far(used, points, near, report)
+    if used in coordinates.SHIFTED and not coordinates.in_china(points[:, 0], points[:, 1]).any():
+        report.notice(
+            "crs-no-effect",
+            f"{used} 只在中国境内有偏移，此图层不在境内，坐标未变",
+            f"{used} shifts coordinates inside China only; this layer lies elsewhere and was not moved",
+            count=1,
+        )
     return used
 
 
@@ -144,9 +152,9 @@ def datum_notice(session: Session, geoms: NDArray[np.object_], level: str, repor
     if reference is None or shapely.get_num_coordinates(geoms).sum() > OUTLINE_VERTICES:
         return
     declared = report.crs if report.crs in coordinates.SHIFTED else "EPSG:4326"
-    outline = geometry.union(geoms)
-    original = _undone(outline, declared)
-    evidence = crs_evidence.outline_evidence(original, reference)
+    evidence: dict[str, float] = reading.measure("outline", geoms, reference, declared=declared)
+    if max(evidence.values()) <= 0:
+        return
     report.details["datum"] = {key: round(value, 4) for key, value in evidence.items()}
     best = max(evidence, key=lambda datum: evidence[datum])
     if evidence[best] >= SAME_GROUND and evidence[best] > evidence[declared] + BETTER_BY:
@@ -160,13 +168,8 @@ def datum_notice(session: Session, geoms: NDArray[np.object_], level: str, repor
         )
 
 
-def _undone(outline: Any, declared: str) -> Any:
-    """The outline as the file had it."""
-    return coordinates.project(np.array([outline], dtype=object), declared)[0]
-
-
 def _reference(session: Session, level: str) -> Any:
-    """The union of the newest edition of another level (the one with the fewest areas: cheapest), as one outline."""
+    """The areas of the newest edition of another level, the coarsest there is."""
     row = session.execute(
         text(
             "SELECT e.id, sum(ST_NPoints(b.geom)) FROM edition e JOIN level l ON l.id = e.level_id "
@@ -180,4 +183,4 @@ def _reference(session: Session, level: str) -> Any:
     wkb = session.scalars(
         text("SELECT ST_AsBinary(geom) FROM boundary WHERE edition_id = :edition"), {"edition": row[0]}
     ).all()
-    return geometry.union(np.asarray(shapely.from_wkb([bytes(w) for w in wkb]), dtype=object))
+    return np.asarray(shapely.from_wkb([bytes(w) for w in wkb]), dtype=object)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from etl import reading
 from etl.boundaries.rows import Areas
 from etl.rejects import LoadReport
 from geo import crs as coordinates
-from geo import geometry
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,8 @@ def _fill(areas: Areas, above: Loaded, crs: str) -> dict[str, int]:
             areas.parents[i] = found
             by_code += 1
     left = np.array([i for i in empty if not areas.parents[i]], dtype=np.int64)
+    if len(left) == 0:
+        return {"code": by_code, "overlap": 0}
     best, _ = _overlap(areas.geoms[left], above.geoms, crs)
     for i, parent in zip(left.tolist(), best.tolist(), strict=True):
         if parent >= 0:
@@ -133,7 +135,10 @@ def by_prefix(code: str, prefixes: dict[str, str]) -> str | None:
 def _overlap(
     children: NDArray[np.object_], parents: NDArray[np.object_], crs: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    return geometry.largest_overlap(coordinates.project(children, crs), coordinates.project(parents, crs))
+    found = reading.measure(
+        "largest_overlap", coordinates.project(children, crs), coordinates.project(parents, crs)
+    )
+    return np.array(found["best"], dtype=np.int64), np.array(found["share"], dtype=np.float64)
 
 
 def relink(session: Session, rank: int | None, areas: Areas, crs: str) -> int:

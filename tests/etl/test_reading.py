@@ -310,6 +310,23 @@ def test_valid_polygons_are_not_touched() -> None:
     assert len(done.changed) == 0 and all(a is b for a, b in zip(done.geoms, ground, strict=True))
 
 
+def test_entangled_shapes_are_given_up_not_waited_for() -> None:
+    """Two valid zigzags whose edges cross everywhere: comparing them would take minutes."""
+    teeth = np.arange(3_000)
+    up = np.column_stack([teeth * 1.0 + 3_000 * (teeth % 2 == 1), 3_000.0 * (teeth % 2 == 1)])
+    band = shapely.LineString(up).buffer(0.001, join_style="mitre")
+    across = shapely.transform(band, lambda p: p[:, ::-1])
+    begun = time.monotonic()
+    with pytest.raises(FileTooLarge) as refused:
+        reading.measure(
+            "siblings",
+            np.array([band, across], dtype=object),
+            with_gaps=True,
+            limits=Limits(cpu_s=2, wall_s=30),
+        )
+    assert refused.value.code == "geometry-too-complex" and time.monotonic() - begun < 40
+
+
 # ── Real files ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 REAL = {  # file -> rows, or the code of its refusal
