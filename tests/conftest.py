@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import hypothesis
 import psycopg
 import pytest
 import shapely
@@ -44,6 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # a busy machine is no failure: no test here is timed
+    hypothesis.settings.register_profile("wangge", deadline=None, print_blob=True)
+    hypothesis.settings.load_profile("wangge")
     if not hasattr(config, "workerinput"):  # the controller, or the only process
         sweep()
         home = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
