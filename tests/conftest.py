@@ -17,8 +17,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import hypothesis
+import numpy as np
 import psycopg
 import pytest
 import shapely
