@@ -1,4 +1,4 @@
-"""One process that keeps the service alive: the private database and N workers on one listening socket.
+"""One process that keeps the service alive: the private database and N workers on one port.
 
 The supervisor binds the port, so a worker may die without the port going away. Every child dies with it: workers by
 SIGKILL from the kernel (they hold no state), the postmaster by a fast, clean shutdown. A dead child is started again,
@@ -262,7 +262,8 @@ class Supervisor:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one."""
+    """The port, taken but not listened on: each worker listens for itself, so that the kernel shares the connections
+    out evenly, and a dead worker's share goes to the others. Port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -278,7 +279,9 @@ def listen(host: str, port: int) -> socket.socket:
             do_zh="请用 --port 另选端口。",
             do_en="Choose another port with --port.",
         ) from problem
-    opened.listen(1024)
+    opened.setsockopt(
+        socket.SOL_SOCKET, socket.SO_REUSEPORT, 1
+    )  # after the bind: a stranger's port is still refused
     return opened
 
 

@@ -17,7 +17,6 @@ from api.routers import shown
 from api.schemas import Heat, HeatBoundaries, HeatFacilities, HeatGrids, HeatHexagons, parse
 from geo import supply
 from geo.analysis.counts import heat, k_for
-from geo.db.tables import PARTS
 from geo.disclosure import clip, protect
 from geo.errors import RefusedArgument, WanggeError
 from geo.heat import HeatMap
@@ -29,6 +28,7 @@ MODELS: Mapping[str, type[Heat | HeatFacilities]] = {
     "hexagons": HeatHexagons,
     "facilities": HeatFacilities,
 }
+BESIDE = ("boundaries", "plans", "weights")  # what an answer depends on beside the state of the columns
 MEDIA = {"json": policy.JSON, "arrow": policy.ARROW, "geojson": policy.GEOJSON}
 
 
@@ -63,7 +63,7 @@ class HeatMaps:
                 content = forms.as_geojson(session, found, breaks)
         else:
             content = forms.as_json(found, breaks, getattr(asked, "columns", "all"))
-        state = (found.version, self.service.fresh.of(*PARTS)) if isinstance(found, HeatMap) else content
+        state = (found.version, self.service.fresh.of(*BESIDE)) if isinstance(found, HeatMap) else content
         validator = answers.etag(release(), self.what, query, form, kind, state)
         return answers.Answer(content, MEDIA[form], etag=validator, cache=answers.cache_rule(kind))
 
