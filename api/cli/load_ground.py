@@ -158,9 +158,11 @@ def _level_of(report: Any) -> str:
 def _refuse_level(session: Any, name: str) -> None:
     from sqlalchemy import text
 
+    from etl.boundaries.levels import level_name
     from geo.errors import RefusedArgument
 
-    if session.scalar(text("SELECT 1 FROM level WHERE name = :n"), {"n": name}):
+    level, rank = level_name(name)  # a plan must not become an edition of an administrative level
+    if rank is not None or session.scalar(text("SELECT 1 FROM level WHERE name = :n"), {"n": level}):
         raise RefusedArgument(
             f"已有层级“{name}”；导入方案会以同名层级保存其图形。",
             f"There is a level {name!r} already; an imported plan keeps its polygons under the plan's name.",

@@ -109,6 +109,8 @@ def test_from_boundaries_to_an_approved_plan(wangge: Wangge, files: Path) -> Non
     assert approved["holds_today"] and approved["state"] == "approved"
     old = done(0, "plan", "import", str(files / "old.gpkg"), "--name", "旧网格")
     assert old["grids"] == 3 and old["nesting"] == "strict" and old["load"]["added"] == 3
+    for taken in ("旧网格", "community", "street"):
+        assert wangge("plan", "import", str(files / "old.gpkg"), "--name", taken)[0] == 2
     assert [p["name"] for p in done(0, "plan", "list")] == ["首版", "旧网格"]
     frame = geopandas.read_file(files / "community.geojson")
     frame.geometry = [box(0, 6), box(6, 10)]
