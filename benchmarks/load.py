@@ -1,7 +1,7 @@
 """How fast a file of cases becomes rows, end to end, beside its peers and its limit, in one run.
 
-    python benchmarks/load.py                      # 1 M rows: everything
-    python benchmarks/load.py --rows 1000000 3000000 10000000 --peers-up-to 1000000
+    python -P benchmarks/load.py                      # 1 M rows: everything
+    python -P benchmarks/load.py --rows 1000000 3000000 10000000 --peers-up-to 1000000
 
 Columns of the file: identifier, opened, closed, category, sub-category, status, longitude, latitude, description, one
 unknown column. *Wangge* reads, cleans, masks, hashes, checks duplicates and stores with every constraint, index and
@@ -12,6 +12,7 @@ rows into a bare table of the same shape. Peak RSS is the loader's own process.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import resource
@@ -177,15 +178,28 @@ def copy_limit(settings: Settings, path: Path, rows: int) -> dict[str, object]:
 
 RUNNERS = {f.__name__: f for f in (wangge, copy_limit, copy_text, geopandas_to_postgis, duckdb_csv)}
 
+NEEDS: dict[str, tuple[str, ...]] = {
+    "wangge": ("etl.cases",),
+    "copy_limit": ("etl.cases",),
+    "geopandas_to_postgis": ("geopandas", "pandas"),
+    "duckdb_csv": ("duckdb",),
+    "copy_text": (),
+}
+
 
 def one(name: str, home: Path, path: Path, rows: int) -> None:
     """Run one of them and print seconds, rows/s and this process's peak memory."""
     settings = Settings(home=home)
+    for module in NEEDS[name]:  # imports are no loading
+        importlib.import_module(module)
     begun = time.perf_counter()
     found = RUNNERS[name](settings, path, rows)
     seconds = float(found.get("seconds", time.perf_counter() - begun))  # type: ignore[arg-type]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "rate": int(found["rows"]) / seconds, "peak_mb": peak}))  # type: ignore[call-overload]
+    cpu = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    print(
+        json.dumps({"cpu_s": cpu, "seconds": seconds, "rate": int(found["rows"]) / seconds, "peak_mb": peak})
+    )  # type: ignore[call-overload]
 
 
 def clear(settings: Settings) -> None:
@@ -238,6 +252,7 @@ def bench(settings: Settings, folder: Path, rows: int, peers: bool) -> None:
     for name in names:
         command = [
             sys.executable,
+            "-P",
             __file__,
             "--run",
             name,
@@ -256,11 +271,19 @@ def bench(settings: Settings, folder: Path, rows: int, peers: bool) -> None:
         sessions.forget(settings)
         clear(settings)
     base = found["wangge"]["rate"]
+    print("\n| way | s | M rows/s | processor s of the client | peak MB | wangge is … × as fast |")
+    print("|---|---:|---:|---:|---:|---:|")
     for name, value in found.items():
-        ratio = "" if name == "wangge" else f"   wangge is {base / value['rate']:.2f} × this"
-        print(
-            f"  {name:22} {value['seconds']:8.1f} s {value['rate'] / 1e6:7.3f} M rows/s  peak {value['peak_mb']:7.0f} MB{ratio}"
+        ratio = "" if name == "wangge" else f"{base / value['rate']:.2f}"
+        shown = (
+            f"{value['seconds']:.1f}",
+            f"{value['rate'] / 1e6:.3f}",
+            f"{value['cpu_s']:.1f}",
+            f"{value['peak_mb']:.0f}",
+            ratio,
         )
+        print(f"| {name} | {' | '.join(shown)} |")
+    print(json.dumps({"benchmark": "load", "rows": rows, "load_average": os.getloadavg()[0], "found": found}))
 
 
 if __name__ == "__main__":
