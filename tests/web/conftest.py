@@ -23,7 +23,7 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -41,6 +41,7 @@ PAYLOAD = (
     "<img src=x onerror=alert(1)>"  # a name that would run as HTML if any room forgot to treat it as text
 )
 READY_MS = 60_000  # software WebGL on a busy machine
+expect.set_options(timeout=30_000)
 
 
 def areas(across: int, up: int, name: Callable[[int, int], str]) -> dict[str, Any]:
