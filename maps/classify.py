@@ -179,7 +179,8 @@ def _readable(ordered: Floats, starts: Floats, floor: float | None) -> list[floa
             continue
         low = min(float(gap), float(start) - 0.015 * abs(float(start)))  # a little slack: 1287 may read 1280
         low = max(low, limits[-1])
-        high = min(float(start), 2 * low) if low > 0 else float(start)  # one far outlier: the limit stays by the many
+        # before one far outlier the limit stays by the many
+        high = min(float(start), 2 * low) if low > 0 else float(start)
         limits.append(roundest(low, high, whole=whole))
     kept = np.unique(limits)
     filled = np.diff(np.append(np.searchsorted(ordered, kept, side="left"), len(ordered))) > 0
