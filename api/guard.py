@@ -12,7 +12,6 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -266,8 +265,9 @@ def _check_origin(headers: Headers, who: auth.Principal) -> None:
     """A state change must come from our own page or from a program: no other site may send it with a cookie."""
     site, origin, host = headers.get(b"sec-fetch-site"), headers.get(b"origin"), headers.get(b"host", b"")
     foreign = site is not None and site not in (b"same-origin", b"none")
-    if origin is not None and urlsplit(origin.decode("latin-1")).netloc.encode() != host:
-        foreign = True
+    if origin is not None:
+        _, told, place = origin.partition(b"://")
+        foreign = foreign or not told or place != host
     if who.by == "cookie" and headers.get(auth.HEADER.encode()) != auth.HEADER_VALUE.encode():
         foreign = True
     if foreign:

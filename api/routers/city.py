@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from fastapi import APIRouter, Query
@@ -46,10 +48,10 @@ def _city(service: Service, session: Session, kind: str) -> dict[str, Any]:
     return {
         **features.city(session),
         "bbox": list(area) if area else None,
-        "first_case": columns.first_opened,
-        "last_case": columns.last_opened,
+        "first_case": _instant(columns.first_opened, columns.timezone, staff),
+        "last_case": _instant(columns.last_opened, columns.timezone, staff),
         "cases": _shown(columns.n, k),
-        "unplaced": _shown(columns.unplaced, k),
+        "unplaced": columns.unplaced if staff else None,  # a heat map may hide them
         "levels": features.levels(session, today),
         "plans": [
             {name: p[name] for name in ("id", "name", "state", "valid_from", "valid_to", "grids")}
@@ -88,6 +90,11 @@ def _available(measure: MeasureKind, known: dict[str, int]) -> bool:
     return measure.needs is None or known.get(measure.needs, 0) > 0
 
 
+def _instant(opened: dt.datetime | None, timezone: str, staff: bool) -> dt.datetime | dt.date | None:
+    """When a case was opened; the public is told the day only."""
+    return opened if staff or opened is None else opened.astimezone(ZoneInfo(timezone)).date()
+
+
 def _shown(n: int, k: int) -> int | None:
     return n if n >= k or n == 0 else None
 
@@ -105,7 +112,7 @@ def _categories(rows: list[dict[str, Any]], counts: dict[int, int], k: int) -> l
             entry["children"].setdefault(key, _entry(key, row))
         n, sensitive = own.get(key, (0, False))
         own[key] = (n + counts.get(row["id"], 0), sensitive or row["sensitive"])
-    shown = _shown_counts(own, k)
+    shown = _shown_counts(dict(sorted(own.items())), k)  # in order of key: equals hide alike in every answer
     return [_finished(entry, shown) for entry in tops.values()]
 
 

@@ -17,7 +17,7 @@ from api.routers import shown
 from api.schemas import Heat, HeatBoundaries, HeatFacilities, HeatGrids, HeatHexagons, parse
 from geo import supply
 from geo.analysis.counts import heat, k_for
-from geo.disclosure import clip, protect
+from geo.disclosure import clip, protect, without_hidden
 from geo.errors import RefusedArgument, WanggeError
 from geo.heat import HeatMap
 from maps.classify import for_measure
@@ -28,7 +28,12 @@ MODELS: Mapping[str, type[Heat | HeatFacilities]] = {
     "hexagons": HeatHexagons,
     "facilities": HeatFacilities,
 }
-BESIDE = ("boundaries", "plans", "weights")  # what an answer depends on beside the state of the columns
+BESIDE = (
+    "boundaries",
+    "units",
+    "plans",
+    "weights",
+)  # what an answer depends on beside the state of the columns
 MEDIA = {"json": policy.JSON, "arrow": policy.ARROW, "geojson": policy.GEOJSON}
 
 
@@ -52,6 +57,7 @@ class HeatMaps:
         asked = parse(self.model, query)
         assert isinstance(asked, Heat | HeatFacilities)
         form = asked.format or form
+        beside = self.service.fresh.of(*BESIDE)  # before the content: at worst it is asked for once more
         found = (
             self._facilities(asked, kind) if isinstance(asked, HeatFacilities) else self._cases(asked, kind)
         )
@@ -63,7 +69,7 @@ class HeatMaps:
                 content = forms.as_geojson(session, found, breaks)
         else:
             content = forms.as_json(found, breaks, getattr(asked, "columns", "all"))
-        state = (found.version, self.service.fresh.of(*BESIDE)) if isinstance(found, HeatMap) else content
+        state = (found.version, beside) if isinstance(found, HeatMap) else content
         validator = answers.etag(release(), self.what, query, form, kind, state)
         return answers.Answer(content, MEDIA[form], etag=validator, cache=answers.cache_rule(kind))
 
@@ -87,6 +93,8 @@ class HeatMaps:
             if found.plan is not None and found.plan.state != "approved":
                 raise shown.no_plan(plan)
             found = protect(found, k_for(self.service.store, where))
+            if isinstance(asked, HeatHexagons):
+                found = without_hidden(found)
         return found if bbox is None else clip(found, bbox)
 
     def _facilities(self, asked: HeatFacilities, kind: str) -> supply.Supply:

@@ -25,7 +25,8 @@ PARTS = {
     "cases": ("cases",),
 }
 IMMUTABLE = "public, max-age=31536000, immutable"
-SECONDS = 60
+PUBLIC = "public, max-age=60"
+PRIVATE = "private, no-cache"  # case points, drafts
 
 
 class Tiles:
@@ -48,14 +49,13 @@ class Tiles:
         at = TileId.parse(*(scope["wangge.params"][name] for name in "zxy"))
         layer = _layer(scope)
         query = parse(Plain if "plan" in scope["wangge.params"] else TILES[layer], scope["query_string"])
+        versions = self.service.fresh.of(
+            *PARTS[layer]
+        )  # before the content: at worst it is asked for once more
         with self.service.session() as session:
-            subject, settled = _subject(self.service, session, layer, scope["wangge.params"], query, kind)
+            subject, cache = _subject(self.service, session, layer, scope["wangge.params"], query, kind)
             content = self._content(session, subject, at)
-        validator = answers.etag(layer, subject, at, *self.service.fresh.of(*PARTS[layer]))
-        if settled:
-            cache = IMMUTABLE
-        else:
-            cache = "private, no-cache" if layer == "cases" else f"public, max-age={SECONDS}"
+        validator = answers.etag(layer, subject, at, *versions)
         if not content:
             return answers.Answer(b"", policy.MVT, status=204, etag=validator, cache=cache)
         return answers.Answer(content, policy.MVT, etag=validator, cache=cache)
@@ -95,20 +95,21 @@ def _layer(scope: Scope) -> str:
 
 def _subject(
     service: Service, session: Any, layer: str, params: Any, query: Any, kind: str
-) -> tuple[Subject, bool]:
-    """(what is shown, whether it can never change: the grids of an approved plan named by its number)."""
+) -> tuple[Subject, str]:
+    """(what is shown, who may keep it how long: the grids of an approved plan named by its number never change)."""
     today = service.today(session)
     if layer == "grids":
         plan = shown.plan(service, session, params.get("plan") or query.plan, kind)
-        return Subject(
-            layer, plan=plan.id, revision=plan.revision
-        ), "plan" in params and plan.state == "approved"
+        settled = IMMUTABLE if "plan" in params else PUBLIC
+        rule = settled if plan.state == "approved" else PRIVATE
+        return Subject(layer, plan=plan.id, revision=plan.revision), rule
     if layer == "boundaries":
         level, on = shown.level(query.level, today)
-        return Subject(layer, level=level, on=on), False
+        return Subject(layer, level=level, on=on), PUBLIC
     if layer == "hexagons":
-        return Subject(layer, resolution=query.resolution, area=features.extent(session)), False
-    return Subject(layer, kind=getattr(query, "kind", None), on=today), False
+        return Subject(layer, resolution=query.resolution, area=features.extent(session)), PUBLIC
+    rule = PRIVATE if layer == "cases" else PUBLIC
+    return Subject(layer, kind=getattr(query, "kind", None), on=today), rule
 
 
 def _tilejson(layer: str, subject: Subject, area: Any, params: Any, query: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from api.dependencies import ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import ZonesOf
 from geo.analysis.counts import zones as all_zones
+from geo.errors import RefusedArgument
 from geo.heat import Zones
 
 router = APIRouter(tags=["city"])
@@ -23,6 +24,8 @@ def zones(asked: Annotated[ZonesOf, Query()], service: TheService, principal: Th
     kept = service.answers.get(key)
     if kept is not None:
         return kept
+    if asked.by.startswith("hexagon:") and principal.kind != "admin":  # only those with a case exist
+        raise RefusedArgument("by 须为 grid 或层级。", "by is grid or a level.", field="by")
     found = all_zones(service.session, service.store, asked.by, asked.plan)
     if principal.kind != "admin" and found.plan is not None and found.plan.state != "approved":
         raise shown.no_plan(asked.plan)

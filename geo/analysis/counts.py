@@ -264,20 +264,23 @@ def _gather(
 def _ranked(columns: Columns, per_category: NDArray[np.int64], depth: str) -> CategoryCounts:
     """Categories with cases, the same key of several catalogues added up, most first, then by key."""
     sums: dict[str, int] = {}
-    facts: dict[str, tuple[str, str | None, bool]] = {}
+    facts: dict[str, tuple[str, str | None]] = {}
+    sensitive: set[str] = set()  # one sensitive part among the cases makes the whole sensitive
     for category, n in zip(columns.categories, per_category.tolist(), strict=True):
         key = category.top if depth == "top" else category.key
         top = depth == "top" and category.key != category.top
         name, name_en = (category.top_name, None) if top else (category.name, category.name_en)
         if key not in facts or (not top and depth == "top"):
-            facts[key] = (name, name_en, category.sensitive)
+            facts[key] = (name, name_en)
         sums[key] = sums.get(key, 0) + n
+        if n and category.sensitive:
+            sensitive.add(key)
     keys = tuple(sorted((key for key in sums if sums[key]), key=lambda key: (-sums[key], key)))
     return CategoryCounts(
         keys=keys,
         names=tuple(facts[key][0] for key in keys),
         names_en=tuple(facts[key][1] for key in keys),
-        sensitive=np.array([facts[key][2] for key in keys], dtype=bool),
+        sensitive=np.array([key in sensitive for key in keys], dtype=bool),
         values=np.array([sums[key] for key in keys], dtype=np.int64),
         total=sum(sums.values()),
         suppressed=np.zeros(len(keys), dtype=bool),

@@ -77,6 +77,8 @@ def test_forged_requests_are_refused(fresh: Any) -> None:
         {**mine, **OURS, "Sec-Fetch-Site": "cross-site"},
         {**mine, **OURS, "Sec-Fetch-Site": "same-site"},
         {**mine, **OURS, "Origin": "null"},
+        {**mine, **OURS, "Origin": "http://[::1"},  # no address at all
+        {**mine, **OURS, "Origin": ""},
     ):
         answer = fresh.ask("DELETE", "/api/session", headers=headers)
         assert answer.status_code == 403, headers

@@ -135,7 +135,11 @@ def test_cache_rules(town: Any) -> None:
     plan = town.get(f"/tiles/plans/{current}/grids/{at(12)}.mvt")
     assert "immutable" in plan.headers["cache-control"]
     draft = next(p["id"] for p in town.staff("/api/plans").json()["plans"] if p["state"] == "draft")
-    assert "immutable" not in town.staff(f"/tiles/plans/{draft}/grids/{at(12)}.mvt").headers["cache-control"]
+    for path in (f"/tiles/plans/{draft}/grids/{at(12)}.mvt", f"/tiles/grids/{at(12)}.mvt?plan={draft}"):
+        answer = town.staff(path)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "private, no-cache"  # staff only: no shared cache keeps it
+    assert town.get(f"/tiles/grids/{at(12)}.mvt").headers["cache-control"].startswith("public, max-age=")
     assert "immutable" not in town.get(f"/tiles/grids/{at(12)}.mvt").headers["cache-control"]
     assert town.staff(f"/tiles/cases/{at(12)}.mvt").headers["cache-control"].startswith("private")
     tag = plan.headers["etag"]

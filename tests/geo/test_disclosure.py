@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from geo.disclosure import SENSITIVE_K, clip, protect, protect_categories, protect_series
+from geo.disclosure import SENSITIVE_K, clip, protect, protect_categories, protect_series, without_hidden
 from geo.heat import MEASURES, CategoryCounts, HeatMap, Series, Zones, words
 
 
@@ -80,7 +81,49 @@ def test_hides_no_more_than_the_rule_says(heat: HeatMap, k: int) -> None:
     seen = protect(heat, k)
     low = (heat.n > 0) & (heat.n < k)
     assert (seen.suppressed & low).sum() == low.sum()
-    assert (seen.suppressed & ~low).sum() <= 1
+    if heat.total >= k and MEASURES[heat.measure].unit != "share":
+        assert (seen.suppressed & ~low).sum() <= 1
+
+
+@given(maps, st.integers(2, 10))
+def test_the_hidden_come_to_k_or_everything_is_hidden(heat: HeatMap, k: int) -> None:
+    seen = protect(heat, k)
+    assert seen.suppressed_total == 0 or seen.suppressed_total >= k or seen.suppressed.all()
+    if 0 < heat.total < k:
+        assert seen.suppressed.all()
+        assert (seen.suppressed_total, seen.unplaced, seen.outside) == (heat.total, 0, 0)
+    bare = without_hidden(seen)
+    assert not bare.suppressed.any()
+    assert not set(bare.codes) & set(seen.codes[seen.suppressed])
+    assert len(bare.codes) == len(bare.zones) == len(bare.n) == len(bare.values) == len(bare.names)
+    assert int(bare.n.sum()) + bare.suppressed_total + bare.unplaced + bare.outside == bare.total
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=8).map(
+        lambda rows: [(max(row), min(row)) for row in rows]
+    ),
+    st.integers(2, 10),
+)
+def test_no_share_tells_a_small_count(rows: list[tuple[int, int]], k: int) -> None:
+    heat = heat_map([n for n, _ in rows], unplaced=20, measure="resolved_share")
+    part = np.array([p for _, p in rows], dtype=np.int64)
+    with np.errstate(invalid="ignore"):
+        heat = replace(heat, values=part / heat.n)
+    seen = protect(heat, k)
+    for counted in (part, heat.n - part):
+        visible = counted[~seen.suppressed]
+        assert not ((visible > 0) & (visible < k)).any()
+        hidden = int(counted[seen.suppressed].sum())  # known where the sum over all is
+        assert hidden == 0 or hidden >= k or seen.suppressed.all()
+    assert int(seen.n.sum()) + seen.suppressed_total + seen.unplaced == seen.total
+
+
+def test_a_plain_share_may_be_shown() -> None:
+    heat = heat_map([50, 60, 70, 80], measure="resolved_share")
+    seen = protect(replace(heat, values=np.array([1.0, 0.0, 67 / 70, 60 / 80])))
+    assert seen.suppressed.tolist() == [False, False, True, True]  # 3 of 70 are open; 20 go with them
+    assert not protect(replace(heat, values=np.array([1.0, 0.0, 60 / 70, 0.5]))).suppressed.any()
 
 
 @given(maps, st.integers(2, 10), st.floats(-1, 12), st.floats(-1, 12))
@@ -103,7 +146,8 @@ def test_a_box_tells_no_more_than_the_whole(heat: HeatMap, k: int, west: float, 
         ([3, 100, 0, 7], [0, 3]),  # the only small one takes the next smallest with it, never a zero
         ([3, 2, 100], [0, 1]),
         ([0, 0, 5, 9], []),
-        ([4, 0, 0], [0, 1]),  # nothing else is left but zeros
+        ([4, 0, 0], [0, 1, 2]),  # so few in all that a zero beside them would tell where they are
+        ([1, 1, 9, 30], [0, 1, 2]),  # two alone do not come to k
         ([4], [0]),
         ([], []),
         ([3, 8, 8], [0, 1]),
@@ -148,13 +192,41 @@ def test_sensitive_categories_need_ten() -> None:
     assert SENSITIVE_K == 10
 
 
+def test_hidden_categories_come_last_by_key() -> None:
+    seen = protect_categories(counts_of([30, 9, 4, 20, 3], [False, True, False, False, False]))
+    assert seen.keys == ("0", "3", "1", "2", "4")
+    assert seen.values.tolist() == [30, 20, 0, 0, 0]
+    assert seen.suppressed.tolist() == [False, False, True, True, True]
+    assert seen.sensitive.tolist() == [False, False, True, False, False]
+
+
+def test_a_top_with_a_hidden_part_is_hidden() -> None:
+    def counts(keys: tuple[str, ...], values: list[int]) -> CategoryCounts:
+        return replace(counts_of(values, [False] * len(keys)), keys=keys, names=keys, names_en=keys)
+
+    tops = counts(("01", "02", "03"), [60, 43, 42])
+    parts = counts(("01/a", "02/a", "03/a", "02/b", "03/b"), [60, 40, 40, 3, 2])
+    assert not protect_categories(tops).suppressed.any()
+    seen = protect_categories(tops, parts=parts)
+    assert dict(zip(seen.keys, seen.suppressed.tolist(), strict=True)) == {
+        "01": False,
+        "02": True,
+        "03": True,
+    }
+    assert int(seen.values.sum()) + seen.suppressed_total == 145
+
+
 @given(st.lists(st.tuples(small, st.booleans()), max_size=9))
 def test_categories_add_up(rows: list[tuple[int, bool]]) -> None:
     counts = counts_of([n for n, _ in rows], [s for _, s in rows])
     seen = protect_categories(counts)
     assert int(seen.values.sum()) + seen.suppressed_total == counts.total
     needed = np.where(counts.sensitive, 10, 5)
-    assert not ((seen.values > 0) & (seen.values < needed)).any()
+    order = [int(key) for key in seen.keys]
+    assert not ((seen.values > 0) & (seen.values < needed[order])).any()
+    small = needed[(counts.values > 0) & (counts.values < needed)]
+    assert seen.suppressed_total >= small.max(initial=0) or seen.suppressed.all()
+    assert np.flatnonzero(seen.suppressed).tolist() == list(range(len(order)))[(~seen.suppressed).sum() :]
 
 
 @given(st.lists(small, max_size=20), st.integers(2, 10))
@@ -168,3 +240,4 @@ def test_series_add_up(n: list[int], k: int) -> None:
     assert np.isnan(seen.values[seen.suppressed]).all()
     if len(n) > 1:
         assert seen.suppressed.sum() != 1
+    assert not seen.suppressed.any() or seen.suppressed_total >= k or seen.suppressed.all()

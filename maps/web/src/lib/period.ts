@@ -26,6 +26,7 @@ export function addMonths(day: string, months: number): string {
 
 /** The city's calendar day of an instant. */
 export function dayOf(instant: string, timezone: string): string {
+  if (instant.length === 10) return instant; // the public is told the day only
   return new Intl.DateTimeFormat("en-CA", {
     timeZone: timezone, year: "numeric", month: "2-digit", day: "2-digit",
   }).format(new Date(instant));

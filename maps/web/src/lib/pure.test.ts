@@ -15,6 +15,7 @@ test("presets count back from the last case, half-open", () => {
 test("the day of an instant is the city's, not the browser's", () => {
   assert.equal(dayOf("2024-12-31T16:30:00Z", "Asia/Shanghai"), "2025-01-01");
   assert.equal(dayOf("2016-01-01T03:00:00Z", "America/New_York"), "2015-12-31");
+  assert.equal(dayOf("2016-01-01", "America/New_York"), "2016-01-01");
 });
 
 test("calendar steps", () => {
