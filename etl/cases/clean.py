@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from etl import privacy
 from etl.cleaning import positions, times
 from etl.cleaning.attributes import as_json
-from etl.cleaning.problems import NUL_SHOWN, reject
+from etl.cleaning.problems import NUL_SHOWN, SAME_CODE, reject
 from etl.cleaning.strings import text_buffers, trimmed
 from etl.cleaning.times import DAY_US, NOT_A_TIME
 from etl.cleaning.words import lookup, map_words
@@ -429,8 +429,9 @@ def _divide(batch: _Batch, found: Cleaned, delivered: RawBatch) -> Cleaned:
     kept.rejects = delivered.rejects[:KEPT_REJECTS]
     rows = np.flatnonzero(batch.bad)
     made = [_reject(batch, int(row)) for row in rows[:KEPT_REJECTS]]
-    for item in made:
-        kept.rejected[item.code] = kept.rejected.get(item.code, 0) + 1
+    for problem, count in zip(*np.unique(batch.code[rows].astype(str), return_counts=True), strict=True):
+        code = SAME_CODE.get(str(problem), str(problem))
+        kept.rejected[code] = kept.rejected.get(code, 0) + int(count)
     kept.rejects = sorted([*kept.rejects, *made], key=lambda r: r.row)
     return kept
 

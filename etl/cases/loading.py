@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from etl.cases.store import (
 )
 from etl.cleaning.positions import looks_swapped
 from etl.cleaning.problems import reject
-from etl.rejects import LoadReport, Reject, reserve_run_id, store
+from etl.rejects import KEPT_REJECTS, LoadReport, Reject, reserve_run_id, store
 from etl.repeats import Repeats
 from etl.runs import same_again
 from etl.tables.door import open_table, sha256
@@ -145,7 +145,7 @@ def _account(report: LoadReport, rules: Rules, batch: Cleaned) -> None:
     for code, count in batch.rejected.items():
         report.rejects_by_code[code] += count
         report.rejected += count
-    report.rejects.extend(batch.rejects[: max(0, 100_000 - len(report.rejects))])
+    report.rejects.extend(batch.rejects[: max(0, KEPT_REJECTS - len(report.rejects))])
     report.unplaced += int(np.isnan(batch.lon).sum())
     tell_seen(report, rules, batch.seen)
 
@@ -166,6 +166,7 @@ def _try(table: Table, rules: Rules, report: LoadReport, progress: Progress) -> 
         progress("read", report.rows_in)
     _refuse_swapped(positions, rules)
     _tell_repeats(report, table, rules, repeats)
+    _fill_originals(report, table, rules)
     report.added = report.rows_in - report.rejected - report.duplicate
     report.details["dry_run"] = True
     _tell_no_rows(report)
@@ -212,6 +213,7 @@ def _load(
         if removed != expected:
             raise AssertionError(f"{removed} repeated rows in the database, {expected} in the file")
         writer.rows -= removed
+    _fill_originals(report, table, rules)
     report.details["outside"] = outside if index is not None else None
     progress("merge", 0, 1)
     _finish(session, writer, rules, report, state, digest)
@@ -297,8 +299,7 @@ def _tell_repeats(report: LoadReport, table: Table, rules: Rules, repeats: Repea
         report.notice("row-duplicate", zh, en, sorted(same.tolist()))
     if conflicts:
         lines = {row: group for group in conflicts for row in group}
-        wanted = dict.fromkeys(sorted(lines)[:1000])
-        found = originals(table, rules, set(wanted))
+        found = originals(table, rules, set(sorted(lines)[:KEPT_REJECTS]))
         header = rules.layout.columns["id"]
         for row in sorted(lines):
             original = found.get(row, {})
@@ -306,6 +307,25 @@ def _tell_repeats(report: LoadReport, table: Table, rules: Rules, repeats: Repea
             others = ", ".join(f"{rules.word} {number}" for number in lines[row][:10])
             report.reject(_conflict(row, header, identity, others, original))
     return len(same) + sum(map(len, conflicts))
+
+
+def _fill_originals(report: LoadReport, table: Table, rules: Rules) -> None:
+    """Rows of an unknown category as they were delivered, so that they can be corrected and loaded again; and a word
+    when more rows were rejected than are kept."""
+    bare = {item.row for item in report.rejects if item.code == "category-unknown"}
+    if bare:
+        found = originals(table, rules, bare)
+        report.rejects = [
+            replace(item, original=found.get(item.row, item.original)) if item.row in bare else item
+            for item in report.rejects
+        ]
+    if report.rejected > len(report.rejects):
+        report.notice(
+            "rejects-cut",
+            f"退回 {report.rejected} 行，只保留前 {len(report.rejects)} 行的内容",
+            f"{report.rejected} rows were rejected; the first {len(report.rejects)} are kept with their content",
+            count=report.rejected - len(report.rejects),
+        )
 
 
 def _conflict(row: int, header: str, identity: str, others: str, original: dict[str, str | None]) -> Reject:
