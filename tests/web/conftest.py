@@ -254,8 +254,11 @@ def cases_only(settings: Settings, built_page: None, tmp_path: Path) -> Iterator
     write_cases(tmp_path / "cases.csv", n=600)
     with Session(sessions.engine(settings, "owner")) as session:
         cases.load(session, tmp_path / "cases.csv", source="hotline", crs="EPSG:4326")
+        auth.add_user(session, "tester")
+        token, _ = auth.issue_token(session, "tester")
         session.commit()
     service = Service(settings, tmp_path / "service.log")
+    service.token = token
     yield service
     service.stop()
 
