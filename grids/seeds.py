@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from geo.errors import RefusedArgument
 from geo.progress import Progress, silent
-from grids import kernels
+from grids.kernels import settling
 from grids.partition import Partition
 from grids.units import Floats, Ints, UnitGraph
 
@@ -188,7 +188,7 @@ def _cut(graph: UnitGraph, load: Floats, ground: Ints, share: Ints) -> Ints:
 def _mend(graph: UnitGraph, open_: NDArray[np.bool_], load: Floats, label: Ints, k: int) -> None:
     """Every part in one piece; units that no part can reach (islands of a piece) go to the nearest part."""
     wanted = label.copy()
-    kernels.mend(graph.indptr, graph.indices, open_, load, label, k)
+    settling.mend(graph.indptr, graph.indices, open_, load, label, k)
     lost = label < 0
     label[lost] = wanted[lost]
 
@@ -207,7 +207,7 @@ def _settle(
     for stage, roundness in enumerate(ROUNDNESS):
         progress("settle", stage, len(ROUNDNESS))
         for _ in range(PASSES):
-            moves = kernels.settle(
+            moves = settling.settle(
                 graph.indptr, graph.indices, open_, graph.length_m, load, graph.area_m2, graph.perimeter_m,
                 label, target, rng.permutation(graph.n), roundness,
             )  # fmt: skip

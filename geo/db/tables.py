@@ -353,16 +353,24 @@ class Plan(Base):
     author: Mapped[str] = mapped_column(server_default="operator")
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     approved_at: Mapped[dt.datetime | None]
+    approved_by: Mapped[str | None]
+    bands: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'::jsonb")
+    )  # what a grid may hold: {column: [least, most]}, thinness, near_line_m
 
 
 class Grid(Base):
-    """综合网格: a contiguous set of units of one plan, looked after by one post. `geom` is the union of its units."""
+    """综合网格: a contiguous set of units of one plan, looked after by one post. `geom` is the union of its units.
+
+    A grid of a draft may be empty for a while (merged away, or just made): then `geom` is null and its area 0.
+    """
 
     __tablename__ = "grid"
     __table_args__ = (
         UniqueConstraint("plan_id", "code"),
         UniqueConstraint("plan_id", "id"),
         sound("geom"),
+        CheckConstraint("posts > 0 AND posts < 'Infinity'", name="posts"),
         Index("ix_grid_geom", "geom", postgresql_using="gist"),
     )
 
@@ -371,9 +379,15 @@ class Grid(Base):
     code: Mapped[str] = mapped_column(Text(collation="C"))
     name: Mapped[str]
     area_code: Mapped[str | None]  # the nesting area that holds most of it
-    geom: Mapped[Any] = mapped_column(Geometry("MULTIPOLYGON", 4326, spatial_index=False))
+    geom: Mapped[Any | None] = mapped_column(Geometry("MULTIPOLYGON", 4326, spatial_index=False))
     area_m2: Mapped[float] = mapped_column(Double)
     perimeter_m: Mapped[float] = mapped_column(Double)
+    posts: Mapped[float] = mapped_column(
+        Double, server_default=text("1")
+    )  # 岗: staffed positions; a grid's fair load is in proportion to them
+    locked: Mapped[bool] = mapped_column(
+        server_default=text("false")
+    )  # no search and no edit changes its ground
 
 
 class PlanUnit(Base):
@@ -385,6 +399,83 @@ class PlanUnit(Base):
     unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
     grid_id: Mapped[int | None] = mapped_column(ForeignKey("grid.id"))
+
+
+class PlanEdit(Base):
+    """One act of a planner on a draft, append-only: the rows of `plan_unit` with this revision are what it changed.
+
+    Undo and redo are acts too (`undoes` names the revision they take back), so nothing is ever lost.
+    """
+
+    __tablename__ = "plan_edit"
+    __table_args__ = (UniqueConstraint("plan_id", "revision"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plan.id", ondelete="CASCADE"))
+    revision: Mapped[int]  # of the plan after this act
+    act: Mapped[str]  # assign, split, merge, fix, rebalance, lock, posts, rename, undo, redo …
+    undoes: Mapped[int | None]
+    what: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'::jsonb")
+    )  # its parameters, and what it changed beside units
+    author: Mapped[str]
+    at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+
+class PlanException(Base):
+    """A rule that a plan may break when it is approved: which, where, why, and who allowed it."""
+
+    __tablename__ = "plan_exception"
+    __table_args__ = (
+        UniqueConstraint("plan_id", "rule", "grid_code", postgresql_nulls_not_distinct=True),
+        CheckConstraint("length(btrim(reason)) > 0", name="reason"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plan.id", ondelete="CASCADE"))
+    rule: Mapped[str]  # the violation's code
+    grid_code: Mapped[str | None] = mapped_column(Text(collation="C"))  # null: the whole plan
+    reason: Mapped[str]
+    author: Mapped[str]
+    at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+
+class PlanLineage(Base):
+    """What became of each grid when a plan was approved: the ground, households and cases it passed on, and to whom."""
+
+    __tablename__ = "plan_lineage"
+    __table_args__ = (
+        UniqueConstraint("plan_id", "grid_before", "grid_after"),
+        CheckConstraint("kind IN ('kept', 'shifted', 'split', 'merged', 'new', 'ended')", name="kind"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plan.id", ondelete="CASCADE"))  # the later plan
+    before_plan_id: Mapped[int] = mapped_column(ForeignKey("plan.id"))
+    grid_before: Mapped[str] = mapped_column(Text(collation="C"))  # empty: new ground
+    grid_after: Mapped[str] = mapped_column(Text(collation="C"))  # empty: ground that ended
+    kind: Mapped[str]
+    area_m2: Mapped[float] = mapped_column(Double)
+    area_share: Mapped[float] = mapped_column(Double)  # of the earlier grid, 0–1
+    households_share: Mapped[float | None] = mapped_column(Double)
+    cases_share: Mapped[float | None] = mapped_column(Double)
+
+
+class PlanComment(Base):
+    """A remark on a draft, on one of its grids or on an earlier remark; masked like all free text."""
+
+    __tablename__ = "plan_comment"
+    __table_args__ = (CheckConstraint("length(btrim(body)) BETWEEN 1 AND 2000", name="body"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plan.id", ondelete="CASCADE"), index=True)
+    grid_code: Mapped[str | None] = mapped_column(Text(collation="C"))
+    answers_id: Mapped[int | None] = mapped_column(ForeignKey("plan_comment.id", ondelete="CASCADE"))
+    body: Mapped[str]
+    author: Mapped[str]
+    revision: Mapped[int]  # of the plan when it was written
+    at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    hidden_at: Mapped[dt.datetime | None]
 
 
 # ── What happens: sources, categories, cases ────────────────────────────────────────────────────────────────────────
@@ -503,6 +594,49 @@ class Facility(Base):
     )  # inside geom; null = unplaced
     unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
     attributes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+
+# ── Work that takes longer than a request ───────────────────────────────────────────────────────────────────────────
+
+
+class Job(Base):
+    """A piece of long work: asked for in one transaction, done by a worker process, watched and cancelled meanwhile."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
+        Index("ix_job_queued", "id", postgresql_where=text("state IN ('queued', 'running')")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    kind: Mapped[str]
+    params: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    state: Mapped[str] = mapped_column(server_default="queued")
+    stage: Mapped[str] = mapped_column(server_default="")
+    done: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    total: Mapped[int | None] = mapped_column(BigInteger)
+    result: Mapped[dict[str, Any] | None]
+    problem: Mapped[dict[str, Any] | None]  # code, zh, en, do_zh, do_en, field
+    author: Mapped[str]
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    asked_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[dt.datetime | None]
+    finished_at: Mapped[dt.datetime | None]
+    seen_at: Mapped[dt.datetime | None]  # last sign of life of its worker
+    cancel_asked_at: Mapped[dt.datetime | None]
+
+
+class Answered(Base):
+    """What a request with an Idempotency-Key was answered, written in the transaction of its effect; kept for a day."""
+
+    __tablename__ = "answered"
+
+    key_sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)  # of principal, route and key
+    request_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    headers: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    at: Mapped[dt.datetime] = mapped_column(server_default=func.now(), index=True)
 
 
 # ── Who may look, and what left the house ───────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from geo.codes import free_sequences, generate, parse, reading_order
 from geo.errors import RefusedArgument
-from grids import codes, constraints, kernels, measures, seeds
+from grids import codes, constraints, measures, seeds
 from grids.partition import Partition
 from grids.units import UnitGraph, csr
 
@@ -157,7 +157,7 @@ def test_balance_on_even_ground() -> None:
 def test_mend_reports_what_nobody_can_reach() -> None:
     graph = lattice(3, 1, {(1, 2)})
     label = np.array([0, 0, -1])
-    assert kernels.mend(graph.indptr, graph.indices, graph.walkable, np.ones(3), label, 1) == 1
+    assert settling.mend(graph.indptr, graph.indices, graph.walkable, np.ones(3), label, 1) == 1
     assert label.tolist() == [0, 0, -1]
 
 

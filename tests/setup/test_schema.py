@@ -14,7 +14,6 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Session
 
 from geo.db import migrations
-from geo.db.migrations import regenerate
 from geo.db.session import connect, engine
 from geo.db.tables import metadata
 from geo.settings import Settings
@@ -44,13 +43,6 @@ def test_every_check_and_exclusion_of_the_metadata_is_in_the_database(db: Sessio
         name for (name,) in db.execute(text("SELECT conname FROM pg_constraint WHERE contype IN ('c', 'x')"))
     }
     assert wanted and not wanted - have
-
-
-def test_migration_0001_is_what_tables_py_says() -> None:
-    written = regenerate.TARGET.read_text(encoding="utf-8")
-    assert all(statement in written for statement in regenerate.statements()), (
-        "run: python -m geo.db.migrations.regenerate"
-    )
 
 
 def test_upgrade_twice_changes_nothing(settings: Settings) -> None:

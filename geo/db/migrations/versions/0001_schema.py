@@ -1,4 +1,4 @@
-"""The first schema. Generated from geo/db/tables.py; see geo/db/migrations/regenerate.py."""
+"""The first schema, as released: history, never changed. Later changes are migrations of their own."""
 
 from alembic import op
 
