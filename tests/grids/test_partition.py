@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from geo.codes import free_sequences, generate, parse, reading_order
 from geo.errors import RefusedArgument
 from grids import codes, constraints, measures, seeds
+from grids.kernels import settling
 from grids.partition import Partition
 from grids.units import UnitGraph, csr
 
