@@ -17,9 +17,9 @@ from etl.boundaries.evidence import believed_crs, datum_notice, short
 from etl.boundaries.layout import choose
 from etl.boundaries.levels import CHINESE, level_name
 from etl.boundaries.rows import Areas, areas
+from etl.locks import wait_for
 from etl.reading import DRIVERS, read_vector
 from etl.rejects import LoadReport, store
-from etl.waiting import one_at_a_time
 from geo import crs as coordinates
 from geo.db.tables import Edition, Level, LoadRun
 from geo.db.versions import bump
@@ -64,7 +64,7 @@ def load(
     report = _begin(
         Path(path), name, {key: value for key, value in options.items() if value not in (None, False)}
     )
-    one_at_a_time(session, "boundaries", name)
+    wait_for(session, "boundaries", name)
     if not dry_run and _seen_before(session, report, replace):
         return report
     progress("read", 0, None)

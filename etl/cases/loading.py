@@ -359,7 +359,7 @@ def _finish(
     report.content_sha256 = report.content_sha256 or digest.result()
     kept = writer.rows > 0
     if kept:
-        write_source(session, state, rules.layout.timezone)
+        writer.recategorise(write_source(session, state, rules.layout.timezone))
         _tell_new_categories(report, state)
     store(session, report)
     if not kept:

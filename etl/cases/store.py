@@ -18,13 +18,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from etl import copying
+from etl.cases.categories import write_new
 from etl.cases.clean import Cleaned
 from etl.locks import wait_for
 from geo.db.session import raw
 from geo.errors import RefusedFile
 
-FINISH_LOCK = 0x77616E67  # "wang"
-SOURCE_LOCK = 0x6361_7365  # "case"
 CATEGORIES = 20_000
 UNCATEGORISED = ("-", "未分类", "Uncategorised")
 COLUMNS: tuple[LiteralString, ...] = (
@@ -58,12 +57,12 @@ class SourceState:
 
 def lock_source(session: Session, name: str) -> None:
     """Wait up to 60 s for the loads of this source that run now, then refuse."""
-    wait_for(session, SOURCE_LOCK, name)
+    wait_for(session, "cases", name)
 
 
 def lock_finish(session: Session) -> None:
     """The short lock under which a load writes what others write too."""
-    wait_for(session, FINISH_LOCK, "*")
+    wait_for(session, "finish", "cases")
 
 
 def state_of(session: Session, name: str) -> SourceState:
@@ -157,27 +156,31 @@ def _category(
     return new
 
 
-def write_source(session: Session, state: SourceState, timezone: str | None) -> None:
-    """Insert the new source, its catalogue and its new categories (under `lock_finish`)."""
+def write_source(session: Session, state: SourceState, timezone: str | None) -> dict[int, int]:
+    """Insert the new source, its catalogue and its new categories (under `lock_finish`).
+
+    Returns {reserved: id} of categories that a load of another source wrote meanwhile: theirs holds (`recategorise`).
+    """
     if state.is_new:
-        session.execute(
-            text("INSERT INTO catalogue (id, name, open) VALUES (:id, :name, true) ON CONFLICT DO NOTHING"),
-            {"id": state.catalogue_id, "name": state.name},
-        )
+        state.catalogue_id = _catalogue(session, state)
         session.execute(
             text(
                 "INSERT INTO source (id, name, timezone, catalogue_id) VALUES (:id, :name, :timezone, :catalogue)"
             ),
             {"id": state.id, "name": state.name, "timezone": timezone, "catalogue": state.catalogue_id},
         )
-    if state.new_categories:
-        session.execute(
-            text(
-                "INSERT INTO category (id, catalogue_id, parent_id, code, name, name_en) "
-                "VALUES (:id, :catalogue, :parent, :code, :name, :en)"
-            ),
-            state.new_categories,
-        )
+    lost = write_new(session, state.new_categories, state.catalogue_id)
+    state.new_categories = [row for row in state.new_categories if row["id"] not in lost]
+    return lost
+
+
+def _catalogue(session: Session, state: SourceState) -> int:
+    """The catalogue of a new source's name, made when there is none by now."""
+    name = {"id": state.catalogue_id, "name": state.name}
+    session.execute(
+        text("INSERT INTO catalogue (id, name, open) VALUES (:id, :name, true) ON CONFLICT DO NOTHING"), name
+    )
+    return int(session.execute(text("SELECT id FROM catalogue WHERE name = :name"), name).scalar_one())
 
 
 # ── Rows ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -244,6 +247,15 @@ class Writer:
             "FROM {table} GROUP BY source_case_id HAVING count(*) > 1) r "
             "WHERE t.source_case_id = r.source_case_id AND NOT (r.same AND t.ctid = r.first)"
         )
+
+    def recategorise(self, lost: dict[int, int]) -> None:
+        """Give rows of a reserved category the id that holds (of `write_source`)."""
+        for reserved, id_ in lost.items():
+            self.connection.execute(
+                sql.SQL("UPDATE {} SET category_id = {} WHERE category_id = {}").format(
+                    sql.Identifier(self.table), sql.Literal(id_), sql.Literal(reserved)
+                )
+            )
 
     def compare(self) -> tuple[int, int, int]:
         """(added, updated, unchanged) that `apply` will make."""

@@ -20,7 +20,6 @@ from etl.locks import wait_for
 from etl.rejects import Reject
 from geo.db.session import raw
 
-FACILITY_LOCK = 0x6661_6369  # "faci"
 STAGE = "facility_stage"
 COLUMNS: tuple[LiteralString, ...] = (
     "source", "source_facility_id", "kind", "name", "capacity", "row_hash", "geom", "point", "unit_id", "attributes",
@@ -29,7 +28,7 @@ COLUMNS: tuple[LiteralString, ...] = (
 
 def lock(session: Session, kind: str) -> None:
     """Wait up to 60 s for loads of this kind that run now, then refuse."""
-    wait_for(session, FACILITY_LOCK, kind)
+    wait_for(session, "facilities", kind)
 
 
 def hashes(found: Facilities) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

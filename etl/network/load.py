@@ -12,10 +12,10 @@ import shapely
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from etl.locks import wait_for
 from etl.network import files
 from etl.network.files import Ways
 from etl.rejects import LoadReport, Reject, reserve_run_id, store
-from etl.waiting import one_at_a_time
 from geo.db.session import raw
 from geo.db.versions import bump
 from geo.progress import Progress, silent
@@ -50,7 +50,7 @@ def load(
         report.added = len(unique)
         report.check()
         return report
-    one_at_a_time(session, "network", report.source)
+    wait_for(session, "network", report.source)
     report.run_id = reserve_run_id(session)
     progress("store", 0, len(unique))
     _merge(session, report, ways, unique)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from etl.locks import wait_for
 from etl.rejects import LoadReport, Reject, reserve_run_id, store
 from etl.tables import sha256
-from etl.waiting import one_at_a_time
 from etl.weights import rows as files
 from etl.weights.rows import Rows
 from etl.weights.spread import Shares, by_member, by_polygon
@@ -51,7 +51,7 @@ def load(
     """
     _check_name(column)
     started = dt.datetime.now(dt.UTC)
-    one_at_a_time(session, "weights", column)
+    wait_for(session, "weights", column)
     ground = units(session)
     progress("read", 0, None)
     rows = files.read(path, column, value_field=value_field, crs=crs, layer=layer, encoding=encoding)

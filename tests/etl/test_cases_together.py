@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,54 @@ def test_first_loads_of_many_sources_do_not_deadlock(settings: Settings, tmp_pat
         )
         ids = session.scalar(text("SELECT count(DISTINCT id) FROM cases"))
     assert found == {f"source {i}": 2000 for i in range(4)} and ids == 8000
+
+
+def test_two_sources_of_one_catalogue_bring_the_same_new_category(settings: Settings, tmp_path: Path) -> None:
+    """The second has counted on ids of its own; it takes those that the first wrote, for 大类 and 小类."""
+    header = "case_id,opened_at,category,subcategory,lon,lat"
+    for source, subs in (("one", "a"), ("two", "ab")):
+        rows = [f"{source}{s},2025-03-01 08:00:00,road,{s},121.4,31.23" for s in subs]
+        (tmp_path / f"{source}.csv").write_text("\n".join([header, *rows]) + "\n")
+    with sessions.session(settings) as session:
+        session.execute(text("INSERT INTO catalogue (name, open) VALUES ('both', true)"))
+        session.execute(
+            text("INSERT INTO source (name, catalogue_id) SELECT n, id FROM catalogue, unnest(CAST(:names AS text[])) n"),
+            {"names": ["one", "two"]},
+        )
+    out: list[object] = []
+    second = threading.Thread(target=run, args=(settings, tmp_path / "two.csv", "two", out))
+    with sessions.session(settings) as session:
+        cases.load(session, tmp_path / "one.csv", source="one")
+        second.start()
+        wait_until_one_waits(settings)
+    second.join()
+    assert not isinstance(out[0], Exception), out
+    assert out[0].details["categories_new"] == ["b"]  # type: ignore[attr-defined]
+    with sessions.session(settings) as session:
+        found = session.execute(
+            text(
+                "SELECT s.source_case_id, p.code, k.code FROM cases s JOIN category k ON k.id = s.category_id "
+                "JOIN category p ON p.id = k.parent_id ORDER BY 1"
+            )
+        ).all()
+        assert [tuple(row) for row in found] == [
+            ("onea", "road", "a"),
+            ("twoa", "road", "a"),
+            ("twob", "road", "b"),
+        ]
+        assert session.scalar(text("SELECT count(*) FROM category")) == 3
+
+
+def wait_until_one_waits(settings: Settings) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with sessions.session(settings) as session:
+            if session.scalar(
+                text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            ):
+                return
+        time.sleep(0.05)
+    raise AssertionError("the second load never came to wait")
 
 
 def test_the_second_is_refused_when_the_first_takes_too_long(
