@@ -76,7 +76,9 @@ def test_two_sources_of_one_catalogue_bring_the_same_new_category(settings: Sett
     with sessions.session(settings) as session:
         session.execute(text("INSERT INTO catalogue (name, open) VALUES ('both', true)"))
         session.execute(
-            text("INSERT INTO source (name, catalogue_id) SELECT n, id FROM catalogue, unnest(CAST(:names AS text[])) n"),
+            text(
+                "INSERT INTO source (name, catalogue_id) SELECT n, id FROM catalogue, unnest(CAST(:names AS text[])) n"
+            ),
             {"names": ["one", "two"]},
         )
     out: list[object] = []
