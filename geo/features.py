@@ -71,7 +71,8 @@ def plan(session: Session, plan_id: int, *, drafts: bool) -> dict[str, Any] | No
 
 _PLANS = """
 SELECT p.id, p.name, p.state, p.nesting, lower(p.during) AS valid_from, upper(p.during) AS valid_to, p.revision,
-  p.origin, p.based_on_id, p.created_at, p.approved_at, (SELECT count(*) FROM grid g WHERE g.plan_id = p.id) AS grids
+  p.origin, p.based_on_id, p.created_at, p.approved_at,
+  (SELECT count(*) FROM grid g WHERE g.plan_id = p.id AND g.geom IS NOT NULL) AS grids
 FROM plan p WHERE (:drafts OR p.state = 'approved') AND (CAST(:id AS integer) IS NULL OR p.id = :id)"""
 
 

@@ -103,7 +103,7 @@ def _date(written: str) -> dt.date:
 GRIDS = text(
     "SELECT id, code, name, area_code, area_m2, ST_X(p) AS lon, ST_Y(p) AS lat, ST_XMin(geom) AS w, ST_YMin(geom) AS s, "
     "ST_XMax(geom) AS e, ST_YMax(geom) AS n FROM (SELECT *, ST_PointOnSurface(geom) AS p FROM grid "
-    "WHERE plan_id = :plan) g ORDER BY code"
+    "WHERE plan_id = :plan AND geom IS NOT NULL) g ORDER BY code"
 )
 ASSIGNED = text(
     "SELECT DISTINCT ON (unit_id) unit_id, coalesce(grid_id, -3) FROM plan_unit WHERE plan_id = :plan "

@@ -1,4 +1,4 @@
-"""A partition: which grid each unit belongs to. A value; an edit makes a new one."""
+"""A partition: which grid each unit belongs to. A value; a flip makes a new one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grids.units import Floats, Ints, UnitGraph, connected
+
+
+@dataclass(frozen=True, eq=False)
+class Flip:
+    """Units (indices, each once) that change hands, and the grid each goes to: −1 leaves it open, k makes a new grid."""
+
+    units: Ints
+    to_grid: Ints
+
+    @classmethod
+    def between(cls, before: Ints, after: Ints) -> Flip:
+        """What turns one assignment of the same units into another.
+
+        >>> Flip.between(np.array([0, 0, 1]), np.array([0, 1, 1])).units.tolist()
+        [1]
+        """
+        units = np.flatnonzero(before != after)
+        return cls(units, after[units])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import text
@@ -24,7 +23,7 @@ from geo.progress import Progress, silent
 from grids import codes, constraints, measures, refusals, seeds, stored, units, weights
 from grids.constraints import Violation
 from grids.partition import Partition
-from grids.stored import days, find
+from grids.stored import city_today, code_template, days, find
 from grids.units import Floats
 
 NESTING = ("strict", "soft", "free")
@@ -86,7 +85,7 @@ def check(session: Session, plan: int | str) -> list[Violation]:
     """Every rule the plan breaks; empty means it may be approved."""
     row = find(session, plan)
     held = stored.read(session, row, units.read(session, city_today(session)))
-    return constraints.violations(held.partition, held.codes, row.nesting, _template(session))
+    return constraints.violations(held.partition, held.codes, row.nesting, code_template(session))
 
 
 def score(
@@ -164,7 +163,7 @@ def withdraw(session: Session, plan: int | str, planner: str = "operator") -> Li
 def listing(session: Session) -> list[Listed]:
     """All plans: approved ones by date, then drafts and withdrawn ones, newest first."""
     today = city_today(session)
-    found = session.execute(text("SELECT plan_id, count(*) AS n FROM grid GROUP BY plan_id"))
+    found = session.execute(text("SELECT plan_id, count(*) AS n FROM grid WHERE geom IS NOT NULL GROUP BY plan_id"))
     counts = {row.plan_id: row.n for row in found}
     rows = session.query(Plan).all()
     rows.sort(key=lambda p: (p.state != "approved", days(p.during)[0] or dt.date.max, -p.id))
@@ -175,7 +174,7 @@ def show(session: Session, plan: int | str) -> Listed:
     """One plan."""
     row = find(session, plan)
     session.refresh(row)
-    count = session.scalar(text("SELECT count(*) FROM grid WHERE plan_id = :p"), {"p": row.id}) or 0
+    count = session.scalar(text("SELECT count(*) FROM grid WHERE plan_id = :p AND geom IS NOT NULL"), {"p": row.id}) or 0
     return _listed(row, int(count), city_today(session))
 
 
@@ -194,19 +193,13 @@ def assignment(session: Session, plan: int | str) -> list[dict[str, Any]]:
     ]
 
 
-def city_today(session: Session) -> dt.date:
-    """Today's date on the city's clock (Asia/Shanghai when no profile is set)."""
-    zone = session.scalar(text("SELECT timezone FROM city")) or "Asia/Shanghai"
-    return dt.datetime.now(ZoneInfo(zone)).date()
-
-
 def name_grids(session: Session, partition: Partition) -> list[codes.Named]:
     """Codes for a new plan's grids, given the plan in force and every code ever approved."""
     return _named(session, partition, _holding(session, city_today(session)))
 
 
 def _named(session: Session, partition: Partition, current: Plan | None) -> list[codes.Named]:
-    template = _template(session)
+    template = code_template(session)
     former: dict[int, str] = {}
     if current is not None:
         before = stored.read(session, current, partition.graph)
@@ -305,10 +298,6 @@ def _listed(row: Plan, count: int, today: dt.date) -> Listed:
         row.id, row.name, row.state, start, end, holds, count, row.nesting, row.origin, row.revision, row.author,
         row.created_at,
     )  # fmt: skip
-
-
-def _template(session: Session) -> str:
-    return str(session.scalar(text("SELECT code_template FROM city")) or "beijing-15")
 
 
 def _audit(session: Session, who: str, act: str, plan: Plan, **what: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import shapely
@@ -19,18 +20,20 @@ from geo.db.tables import Plan
 from geo.errors import NotFound, RefusedArgument
 from grids.codes import Named
 from grids.partition import Partition
-from grids.units import UnitGraph
+from grids.units import Floats, UnitGraph
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A plan as it stands: the row, its partition and the ids, codes and names of its grids by index."""
+    """A plan as it stands: the row, its partition and, by index, what is known of its grids, in order of code."""
 
     plan: Plan
     partition: Partition
     grid_ids: tuple[int, ...]
     codes: tuple[str, ...]
     names: tuple[str, ...]
+    posts: Floats
+    locked: NDArray[np.bool_]
 
 
 def find(session: Session, plan: int | str) -> Plan:
@@ -52,9 +55,16 @@ def find(session: Session, plan: int | str) -> Plan:
 
 
 def read(session: Session, plan: Plan, graph: UnitGraph) -> Stored:
-    """A plan on today's units: a unit without a row of its own has the grid of its nearest ancestor."""
+    """A plan on today's units: a unit without a row of its own has the grid of its nearest ancestor.
+
+    A grid that lost its last unit in a draft (merged away, undone) is no grid of the plan any more; its row stays
+    for the history, without geometry.
+    """
     grids = session.execute(
-        text("SELECT id, code, name FROM grid WHERE plan_id = :p ORDER BY code"), {"p": plan.id}
+        text(
+            "SELECT id, code, name, posts, locked FROM grid WHERE plan_id = :p AND geom IS NOT NULL ORDER BY code"
+        ),
+        {"p": plan.id},
     ).all()
     number = {g.id: i for i, g in enumerate(grids)}
     rows = session.execute(
@@ -79,6 +89,8 @@ def read(session: Session, plan: Plan, graph: UnitGraph) -> Stored:
         tuple(g.id for g in grids),
         tuple(g.code for g in grids),
         tuple(g.name for g in grids),
+        np.array([g.posts for g in grids], np.float64),
+        np.array([g.locked for g in grids], np.bool_),
     )
 
 
@@ -146,6 +158,17 @@ def check_name(session: Session, name: str) -> None:
         )
     if session.scalar(text("SELECT 1 FROM plan WHERE name = :n"), {"n": name}):
         raise _name_taken(name)
+
+
+def city_today(session: Session) -> dt.date:
+    """Today's date on the city's clock (Asia/Shanghai when no profile is set)."""
+    zone = session.scalar(text("SELECT timezone FROM city")) or "Asia/Shanghai"
+    return dt.datetime.now(ZoneInfo(zone)).date()
+
+
+def code_template(session: Session) -> str:
+    """How the city's grid codes are made: a key of `geo.codes.TEMPLATES`."""
+    return str(session.scalar(text("SELECT code_template FROM city")) or "beijing-15")
 
 
 def days(during: Range[dt.date] | None) -> tuple[dt.date | None, dt.date | None]:

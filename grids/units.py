@@ -6,7 +6,7 @@ Pure values; `read` is the only function that asks the database.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,7 @@ class UnitGraph:
     indices: Ints
     length_m: Floats
     walkable: NDArray[np.bool_]
+    land: Ints | None = None  # the connected ground each unit lies on, where it is known already
 
     @property
     def n(self) -> int:
@@ -52,6 +53,8 @@ class UnitGraph:
 
     def components(self, *, walking: bool = True, within_area: bool = False) -> Ints:
         """The connected part each unit lies in: by open borders or by any, in the whole city or inside its area."""
+        if self.land is not None and not walking and not within_area:
+            return self.land
         rows = np.repeat(np.arange(self.n), np.diff(self.indptr))
         keep = np.ones(len(rows), bool)
         if walking:
@@ -65,6 +68,44 @@ class UnitGraph:
         place = np.minimum(np.searchsorted(self.ids, unit_ids), max(self.n - 1, 0))
         found = self.ids[place] == unit_ids if self.n else np.zeros(len(unit_ids), bool)
         return np.where(found, place, -1).astype(np.int64)
+
+
+def within(graph: UnitGraph, units: Ints) -> UnitGraph:
+    """The part of a graph that some units (ascending indices) make; each keeps knowing the land it lies on.
+
+    What is asked of single grids (pieces, areas, outline inside the part) is answered by the part as by the whole,
+    as long as it holds all units of those grids.
+    """
+    place = np.full(graph.n, -1, np.int64)
+    place[units] = np.arange(len(units))
+    row, edge = half_borders(graph, units)
+    inside = place[graph.indices[edge]] >= 0
+    row, edge = row[inside], edge[inside]
+    indptr = np.zeros(len(units) + 1, np.int64)
+    np.cumsum(np.bincount(row, minlength=len(units)), out=indptr[1:])
+    return replace(
+        graph,
+        ids=graph.ids[units],
+        codes=tuple(graph.codes[u] for u in units.tolist()),
+        area=graph.area[units],
+        x=graph.x[units],
+        y=graph.y[units],
+        area_m2=graph.area_m2[units],
+        perimeter_m=graph.perimeter_m[units],
+        indptr=indptr,
+        indices=place[graph.indices[edge]],
+        length_m=graph.length_m[edge],
+        walkable=graph.walkable[edge],
+        land=graph.components(walking=False)[units],
+    )
+
+
+def half_borders(graph: UnitGraph, units: Ints) -> tuple[Ints, Ints]:
+    """(position in `units`, index into `indices`) of every border as seen from these units."""
+    starts, degree = graph.indptr[units], graph.indptr[units + 1] - graph.indptr[units]
+    row = np.repeat(np.arange(len(units)), degree)
+    first = np.cumsum(degree) - degree
+    return row, np.arange(len(row)) - np.repeat(first, degree) + np.repeat(starts, degree)
 
 
 def connected(n: int, a: Ints, b: Ints) -> Ints:

@@ -32,7 +32,7 @@ WITH RECURSIVE up (leaf, unit_id, steps) AS (
 )
 SELECT grid.code, count(cases.id) FROM grid
 LEFT JOIN grid_of ON grid_of.grid_id = grid.id LEFT JOIN cases ON cases.unit_id = grid_of.leaf
-WHERE grid.plan_id = %(plan)s GROUP BY grid.code
+WHERE grid.plan_id = %(plan)s AND grid.geom IS NOT NULL GROUP BY grid.code
 """
 
 
@@ -120,7 +120,8 @@ def _sums(name: str, heat: dict[str, Any], total: int, unplaced: int) -> Compare
 
 def _tile(url: str, connection: psycopg.Connection, plan: int) -> Compared:
     row = connection.execute(
-        "SELECT ST_X(p), ST_Y(p) FROM (SELECT ST_PointOnSurface(geom) AS p FROM grid WHERE plan_id = %s LIMIT 1) AS g",
+        "SELECT ST_X(p), ST_Y(p) FROM (SELECT ST_PointOnSurface(geom) AS p FROM grid WHERE plan_id = %s "
+        "AND geom IS NOT NULL LIMIT 1) AS g",
         [plan],
     ).fetchone()
     assert row is not None

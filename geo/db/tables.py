@@ -45,7 +45,7 @@ metadata = MetaData(
     }
 )
 
-PARTS = ("city", "boundaries", "units", "plans", "cases", "facilities", "network", "weights")
+PARTS = ("city", "boundaries", "units", "plans", "drafts", "cases", "facilities", "network", "weights")
 
 
 class Base(DeclarativeBase):

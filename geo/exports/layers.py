@@ -103,7 +103,7 @@ def grids(session: Session, plan_id: int) -> Layer:
     frame = _read(
         session,
         """SELECT g.code, g.name, g.area_code, g.area_m2, g.perimeter_m, p.name AS plan, g.geom
-           FROM grid g JOIN plan p ON p.id = g.plan_id WHERE g.plan_id = :plan ORDER BY g.code""",
+           FROM grid g JOIN plan p ON p.id = g.plan_id WHERE g.plan_id = :plan AND g.geom IS NOT NULL ORDER BY g.code""",
         {"plan": plan_id},
     )
     return from_frame("grids", frame, "MultiPolygon")
