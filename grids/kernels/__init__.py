@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-FAMILIES = ("settling",)
+FAMILIES = ("settling", "nudging")
 
 
 def warm() -> None:

@@ -1,0 +1,74 @@
+"""A problem as the kernels of `grids.kernels.nudging` want it: arrays of the ground, of the grids, of what is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grids.kernels import nudging
+from grids.kernels.nudging import Grids, Ground, Wanted
+from grids.problem import Nesting, Problem
+from grids.units import Floats, Ints, UnitGraph
+
+CROSSING = 0.15  # soft nesting: what one more community costs a grid, in shares of its target
+
+
+@dataclass(frozen=True)
+class Band:
+    """The least and the most every grid should hold, and its fair load, in the weight's own unit.
+
+    A grid that cannot do without one heavy unit may hold that unit: its band reaches up to it.
+    """
+
+    low: Floats
+    high: Floats
+    target: Floats
+
+    def outside(self, loads: Floats) -> NDArray[np.bool_]:
+        """Which grids lie outside their band."""
+        slack = 1e-9 * np.maximum(self.target, 1e-300)
+        return np.asarray((loads < self.low - slack) | (loads > self.high + slack))
+
+
+def band(target: Floats, weight: Floats, grid: Ints, tolerance: float) -> Band:
+    """The bands of a partition's grids within `tolerance` (0.1 = ten percent) of their targets."""
+    target = np.maximum(target, 1e-12)
+    heaviest = np.zeros(len(target))
+    held = grid >= 0
+    np.maximum.at(heaviest, grid[held], weight[held])
+    return Band(target * (1 - tolerance), np.maximum(target * (1 + tolerance), heaviest), target)
+
+
+def wanted(
+    band: Band, *, strict: float, roundness: float, stay: float, nesting: Nesting = "strict"
+) -> Wanted:
+    """What the kernels should strive for: `strict` about the bands, `roundness`, `stay` at home."""
+    crossing = CROSSING if nesting == "soft" else 0.0
+    return Wanted(band.low, band.high, band.target, strict, roundness, stay, crossing)
+
+
+def ground(problem: Problem, home: Ints) -> Ground:
+    """The problem's ground; under strict nesting no border between communities is open."""
+    graph = problem.graph
+    fixed = np.zeros(graph.n, np.bool_) if problem.locked is None else problem.locked.astype(np.bool_)
+    return Ground(
+        graph.indptr, graph.indices, open_borders(graph, problem.nesting), graph.length_m,
+        problem.weight.astype(np.float64), graph.area_m2, graph.perimeter_m, graph.area, home, fixed,
+    )  # fmt: skip
+
+
+def open_borders(graph: UnitGraph, nesting: Nesting) -> NDArray[np.bool_]:
+    """The borders across which a grid may grow."""
+    if nesting != "strict":
+        return graph.walkable.copy()
+    rows = np.repeat(np.arange(graph.n), np.diff(graph.indptr))
+    return np.asarray(graph.walkable & (graph.area[rows] == graph.area[graph.indices]))
+
+
+def survey(problem: Problem, ground: Ground, grid: Ints) -> Grids:
+    """The state of a partition; its label array is a copy."""
+    areas = len(problem.graph.area_codes) if problem.nesting == "soft" else 0
+    found: Grids = nudging.survey(ground, grid.copy(), problem.k, areas)
+    return found
