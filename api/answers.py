@@ -71,6 +71,10 @@ class Answer(Response):
         """Memory it holds, compressed form included."""
         return len(self.body) + (len(self._squeezed[1]) if self._squeezed else 0) + 512
 
+    def kept(self) -> dict[str, str]:
+        """Its headers but content type and length, by lower-case name: what an answer given again must carry too."""
+        return {name.decode(): value.decode("latin-1") for name, value in self._kept}
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         wants_gzip = False
         for name, value in scope["headers"]:
@@ -147,9 +151,16 @@ def _listed(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def json(found: Any, *, etag: str | None = None, cache: str = NOT_STORED, status: int = 200) -> Answer:
+def json(
+    found: Any,
+    *,
+    etag: str | None = None,
+    cache: str = NOT_STORED,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """An answer of plain values."""
-    return Answer(to_json(found), policy.JSON, etag=etag, cache=cache, status=status)
+    return Answer(to_json(found), policy.JSON, etag=etag, cache=cache, status=status, headers=headers)
 
 
 def problem(error: WanggeError, scope: Scope) -> Answer:

@@ -1,6 +1,6 @@
 """The door: every request passes here, FastAPI routes, plain ASGI routes and static files alike.
 
-In order: size of the address, host, the policy table (404, 405), media type (406), size of the body (413), who asks
+In order: size of the address, host, the policy table (404, 405), media types (406, 415), size of the body (413), who asks
 (401), whether they may (403), where a state change comes from (CSRF). Then the route runs, a plain ASGI one directly.
 On the way out: security headers, a request id, one log line without personal data, metrics; an exception becomes
 problem+json.
@@ -68,6 +68,7 @@ class Guard:
         visit.route, visit.page = rule.path, rule.offers[0] in (policy.HTML, "*/*")
         _check_accept(headers, rule)
         if scope["method"] not in SAFE_METHODS:
+            _check_content(headers, rule)
             receive = _limited(headers, receive, rule.body_bytes)
         who = await self._who(headers, rule)
         visit.who = who.kind
@@ -229,6 +230,27 @@ def _check_accept(headers: Headers, rule: policy.Rule) -> None:
         f"此处可提供：{offered_text}。",
         f"Offered here: {offered_text}.",
         field="Accept",
+    )
+
+
+def _check_content(headers: Headers, rule: policy.Rule) -> None:
+    """A body must be of a type that this route reads, and not packed: what is counted is what is read."""
+    sent = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+    if not sent or not rule.body_bytes:
+        return
+    kind, _, more = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]*)", more)
+    foreign = rule.takes == (policy.JSON,) and charset is not None and charset[1] not in ("utf-8", "utf8")
+    packed = headers.get(b"content-encoding", b"identity").lower() != b"identity"
+    if kind.strip() in rule.takes and not foreign and not packed:
+        return
+    taken = ", ".join(rule.takes)
+    raise problems.RequestProblem(
+        415,
+        "content-type",
+        f"此处接收 {taken}（UTF-8，不压缩）。",
+        f"This route takes {taken} (UTF-8, not compressed).",
+        field="Content-Encoding" if packed else "Content-Type",
     )
 
 

@@ -32,6 +32,7 @@ class Rule:
     """One row: method and path, who may, which media types are offered, how large a body may be.
 
     `identity` false: the caller's token is not even looked at (health, static files), so a wrong one does no harm.
+    `body_bytes` is the largest body (0: none), `takes` the media types it may have.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Rule:
     en: str
     identity: bool = True
     body_bytes: int = 0
+    takes: tuple[str, ...] = (JSON,)
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,19 @@ TABLE: tuple[Rule, ...] = (
         "GET", "/api/plans", EVERYONE, (JSON,), "方案（公众只见已批准）", "plans (the public: approved only)"
     ),
     Rule("GET", "/api/plans/{plan}", EVERYONE, (JSON,), "一个方案", "one plan"),
+    Rule("DELETE", "/api/plans/{plan}", STAFF, (JSON,), "删除草案", "throw a draft away"),
+    Rule(
+        "POST", "/api/plans/{plan}/approve", STAFF, (JSON,), "批准", "approve from a day on", body_bytes=4096
+    ),
+    Rule(
+        "POST",
+        "/api/plans/{plan}/withdraw",
+        STAFF,
+        (JSON,),
+        "撤回",
+        "take back before it starts",
+        body_bytes=4096,
+    ),
     Rule("GET", "/api/cases", STAFF, (JSON, GEOJSON), "案件列表", "cases, points and masked text"),
     Rule("GET", "/api/cases/{id}", STAFF, (JSON, GEOJSON), "一个案件", "one case"),
     Rule("GET", "/api/runs", STAFF, (JSON,), "加载记录", "load runs"),

@@ -10,6 +10,7 @@ inside the server (a trace, SQL, a path) goes to the log and never into a body.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
@@ -39,10 +40,17 @@ TITLES: Mapping[int, tuple[str, str]] = {
     414: ("网址过长", "URI too long"),
     415: ("不支持的内容类型", "Unsupported media type"),
     422: ("内容无法处理", "The content cannot be processed"),
+    428: ("须说明所见版本", "Precondition required"),
     429: ("请求过多", "Too many requests"),
     500: ("服务器内部错误", "Internal error"),
     503: ("服务暂不可用", "Service unavailable"),
 }
+
+# What an error knows beside its sentence that a program may want: figures, who and when, the broken rules.
+FACTS = (
+    "measured", "allowed", "plan", "state", "winner", "approved_at", "revision", "author", "at", "grids", "units",
+    "changed", "violations", "job",
+)  # fmt: skip
 
 # What pydantic calls it → what a person reads; `{…}` is filled from the error's context.
 MESSAGES: Mapping[str, tuple[str, str]] = {
@@ -124,6 +132,8 @@ def body(problem: WanggeError, lang: Lang, instance: str) -> dict[str, Any]:
     }
     if problem.field is not None and status < 500:
         found["field"] = problem.field[:VALUE_CHARACTERS]
+    if status < 500:
+        found |= {name: _fact(problem.facts[name]) for name in FACTS if name in problem.facts}
     return found
 
 
@@ -192,6 +202,15 @@ def _field(loc: Sequence[Any]) -> str:
         part for part in loc if isinstance(part, str) and part not in ("query", "path", "body", "header")
     ]
     return names[0] if names else "body"
+
+
+def _fact(value: Any) -> Any:
+    """A fact as plain values: dataclasses (violations) as objects."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, list | tuple):
+        return [_fact(one) for one in value]
+    return value
 
 
 def _short(text: str) -> str:

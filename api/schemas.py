@@ -1,4 +1,4 @@
-"""Query parameters: one model per family, the only place where their words, limits and defaults stand.
+"""Query parameters, and what bodies share: one model per family, the only place where words, limits and defaults stand.
 
 FastAPI routes take them as `Annotated[Model, Query()]`, plain ASGI routes through `parse`; either way an unknown
 parameter is refused by name and a wrong value says what is allowed.
@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2200, 1, 1)
 MAX_CATEGORIES = 50
 MAX_FIELDS = 200
+WHOLE = 2**31 - 1  # the largest number of an id or a revision
 
 BBox = tuple[float, float, float, float]
 M = TypeVar("M", bound=BaseModel)
@@ -123,6 +124,32 @@ class Plain(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     lang: Literal["zh", "en"] | None = Field(None, description="语言 / language of messages and names")
+
+
+class Given(BaseModel):
+    """What a JSON body must be like: no field beyond the named ones, no value taken for another type, no NaN, no NUL.
+
+    Dates are `Day`, instants `Instant`; whole numbers that go into the database get `le=WHOLE`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nul(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            for name, value in given.items():
+                if _has_nul(value) or _has_nul(name):
+                    raise refuse("含有空字符。", "holds a NUL character.", str(name).replace("\0", ""))
+        return given
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_has_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_has_nul(part) for part in value)
 
 
 class Filtered(Plain):

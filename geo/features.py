@@ -6,6 +6,7 @@ Every function takes `session` first and returns plain values; nothing is writte
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import text
@@ -51,9 +52,12 @@ def levels(session: Session, on: dt.date) -> list[dict[str, Any]]:
 
 
 def plans(session: Session, *, drafts: bool) -> list[dict[str, Any]]:
-    """Plans, the newest first: `{id, name, state, nesting, valid_from, valid_to, revision, origin, grids …}`."""
+    """Plans, the newest first: `{id, name, state, nesting, valid_from, valid_to, revision, origin, grids …}`.
+
+    Who made and approved them is told with the drafts, to staff alone.
+    """
     rows = session.execute(text(_PLANS + " ORDER BY p.id DESC"), {"drafts": drafts, "id": None})
-    return [dict(row) for row in rows.mappings()]
+    return [_for(row, drafts) for row in rows.mappings()]
 
 
 def plan(session: Session, plan_id: int, *, drafts: bool) -> dict[str, Any] | None:
@@ -66,12 +70,16 @@ def plan(session: Session, plan_id: int, *, drafts: bool) -> dict[str, Any] | No
         .mappings()
         .one()
     )
-    return {**row, **more}
+    return {**_for(row, drafts), **more}
+
+
+def _for(row: Mapping[Any, Any], staff: bool) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if staff or name not in ("author", "approved_by")}
 
 
 _PLANS = """
 SELECT p.id, p.name, p.state, p.nesting, lower(p.during) AS valid_from, upper(p.during) AS valid_to, p.revision,
-  p.origin, p.based_on_id, p.created_at, p.approved_at,
+  p.origin, p.based_on_id, p.author, p.created_at, p.approved_by, p.approved_at,
   (SELECT count(*) FROM grid g WHERE g.plan_id = p.id AND g.geom IS NOT NULL) AS grids
 FROM plan p WHERE (:drafts OR p.state = 'approved') AND (CAST(:id AS integer) IS NULL OR p.id = :id)"""
 

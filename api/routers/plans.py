@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api import answers
+from api import answers, writes
 from api.dependencies import ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import Plain
@@ -28,11 +29,12 @@ def plans(_: Annotated[Plain, Query()], service: TheService, principal: ThePrinc
 def plan(
     _: Annotated[Plain, Query()], plan: str, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
-    """One plan by number, name, `current` or `as-of:DATE`, with how it was made and its score."""
+    """One plan by number, name, `current` or `as-of:DATE`, with how it was made and its score. Its ETag is what
+    `If-Match` of a change takes."""
     with service.session() as session:
         ref = shown.plan(service, session, plan, principal.kind)
         found = features.plan(session, ref.id, drafts=principal.kind == "admin")
     if found is None:
         raise shown.no_plan(plan)
     rule = answers.cache_rule(principal.kind, 10)
-    return answers.json(found, etag=answers.etag(found), cache=rule)
+    return answers.json(found, etag=writes.validator(SimpleNamespace(**found), found), cache=rule)

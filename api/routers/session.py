@@ -6,19 +6,17 @@ import datetime as dt
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api import answers, auth
 from api.dependencies import Service, ThePrincipal, TheService
-from api.schemas import Plain
+from api.schemas import Given, Plain
 
 router = APIRouter(prefix="/api/session", tags=["session"])
 
 
-class SignIn(BaseModel):
+class SignIn(Given):
     """What the page sends once."""
-
-    model_config = ConfigDict(extra="forbid")
 
     token: str = Field(min_length=1, max_length=200, description="`wangge user token NAME` prints it")
 

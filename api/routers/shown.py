@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from api.dependencies import Service
 from api.schemas import Filtered, day
 from geo.cases import CaseFilter
+from geo.db.tables import Plan
 from geo.errors import NotFound, RefusedArgument, WanggeError
 from geo.heat import PlanRef
 from geo.zones import resolve_plan
@@ -20,6 +21,11 @@ def plan(service: Service, session: Session, word: str, kind: str) -> PlanRef:
     if kind != "admin" and found.state != "approved":
         raise no_plan(word)
     return found
+
+
+def plan_row(service: Service, session: Session, word: str) -> Plan:
+    """The stored plan of a word, for staff."""
+    return session.get_one(Plan, plan(service, session, word, "admin").id)
 
 
 def no_plan(word: str) -> NotFound:

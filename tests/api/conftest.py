@@ -114,6 +114,13 @@ def units(session: Session, run: Any) -> list[int]:
             "JOIN boundary b ON ST_Contains(b.geom, u.point)"
         )
     )
+    session.execute(
+        text(
+            "INSERT INTO unit_border (unit_a, unit_b, length_m, walkable) SELECT a.id, b.id, 200, true FROM unit a "
+            "JOIN unit b ON a.id < b.id AND ST_Distance(a.point, b.point) < :step * 1.1"
+        ),
+        {"step": STEP},
+    )
     return ids
 
 
