@@ -163,7 +163,9 @@ def withdraw(session: Session, plan: int | str, planner: str = "operator") -> Li
 def listing(session: Session) -> list[Listed]:
     """All plans: approved ones by date, then drafts and withdrawn ones, newest first."""
     today = city_today(session)
-    found = session.execute(text("SELECT plan_id, count(*) AS n FROM grid WHERE geom IS NOT NULL GROUP BY plan_id"))
+    found = session.execute(
+        text("SELECT plan_id, count(*) AS n FROM grid WHERE geom IS NOT NULL GROUP BY plan_id")
+    )
     counts = {row.plan_id: row.n for row in found}
     rows = session.query(Plan).all()
     rows.sort(key=lambda p: (p.state != "approved", days(p.during)[0] or dt.date.max, -p.id))
@@ -174,7 +176,12 @@ def show(session: Session, plan: int | str) -> Listed:
     """One plan."""
     row = find(session, plan)
     session.refresh(row)
-    count = session.scalar(text("SELECT count(*) FROM grid WHERE plan_id = :p AND geom IS NOT NULL"), {"p": row.id}) or 0
+    count = (
+        session.scalar(
+            text("SELECT count(*) FROM grid WHERE plan_id = :p AND geom IS NOT NULL"), {"p": row.id}
+        )
+        or 0
+    )
     return _listed(row, int(count), city_today(session))
 
 

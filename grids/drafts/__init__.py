@@ -1,0 +1,42 @@
+"""Drafts of plans, edited: an act is checked, computed on values, appended to the plan's history and answered.
+
+    desk = Desk()                                                   # keeps drafts open; one per process is best
+    with session(settings) as s:
+        done = assign(s, "改版", [Move(["U0001"], "110101001001002")], revision=3, author="planner", desk=desk)
+    done.revision, [grid.code for grid in done.grids]
+
+Nothing is ever overwritten: `plan_edit` names the act, rows of `plan_unit` with its revision say what it changed, undo
+and redo are acts too. Only the polygons of changed grids are drawn again. Functions flush and never commit; what a desk
+keeps open follows when the transaction does.
+"""
+
+from __future__ import annotations
+
+from grids.drafts.acts import Move, assign, configure, lock, posts, rename
+from grids.drafts.answers import ChangedGrid, Edited, Standing, standing
+from grids.drafts.desk import Desk
+from grids.drafts.draft import Draft
+from grids.drafts.history import log, redo, undo
+from grids.drafts.shaping import apply, fix, merge, split
+
+__all__ = [
+    "ChangedGrid",
+    "Desk",
+    "Draft",
+    "Edited",
+    "Move",
+    "Standing",
+    "apply",
+    "assign",
+    "configure",
+    "fix",
+    "lock",
+    "log",
+    "merge",
+    "posts",
+    "redo",
+    "rename",
+    "split",
+    "standing",
+    "undo",
+]

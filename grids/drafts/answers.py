@@ -1,0 +1,153 @@
+"""What an edit is answered with: the grids it changed, the plan's new standing, the rules its grids break."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+
+from grids import constraints
+from grids.constraints import Violation
+from grids.drafts.draft import Draft
+from grids.ledger import part_of
+from grids.units import Floats, Ints
+
+
+@dataclass(frozen=True)
+class ChangedGrid:
+    """A grid as it is now. `loads` by weight, in the weight's own unit; `deviation` from its fair load by the first one
+    (0.1: ten percent above; None when nothing weighs anything); `areas` is the number of nesting areas it touches."""
+
+    code: str
+    name: str
+    units: int
+    loads: dict[str, float]
+    deviation: float | None
+    area_m2: float
+    perimeter_m: float
+    compactness: float
+    pieces: int
+    contiguous: bool
+    areas: int
+    cut_edges: int
+    posts: float
+    locked: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How good the plan is now, by the weight it is balanced by. Shares are 0–1.
+
+    A grid's fair load is `load_per_post` times its posts. `cut_edges` counts borders between units of two grids.
+    """
+
+    grids: int
+    units: int
+    open_units: int
+    weight: str
+    total: float
+    load_per_post: float
+    largest_deviation: float | None
+    tolerance: float
+    within_tolerance: float | None
+    compactness: float
+    contiguous: float
+    crossing: int
+    cut_edges: int
+
+
+@dataclass(frozen=True)
+class Edited:
+    """An act that was done. Grids that lost their last unit are `removed`; `units` is how many changed hands.
+
+    `revision` is the plan's after the act: the one to send with the next. An act that changes nothing leaves it.
+    """
+
+    plan: int
+    name: str
+    revision: int
+    act: str
+    undoes: int | None
+    author: str
+    at: dt.datetime | None
+    units: int
+    grids: list[ChangedGrid]
+    removed: list[str]
+    score: Standing
+    violations: list[Violation]
+    can_undo: bool
+    can_redo: bool
+
+
+def described(draft: Draft, grids: Ints) -> list[ChangedGrid]:
+    """Some grids of a draft, by index."""
+    book, own = draft.ledger, draft.grids
+    off, compact = deviations(draft), book.compactness
+    loads = dict(zip(book.measured.names, book.loads, strict=True))
+    return [
+        ChangedGrid(
+            code=own.codes[g],
+            name=own.names[g],
+            units=int(book.units[g]),
+            loads={name: float(load[g]) for name, load in loads.items()},
+            deviation=float(off[g]) if np.isfinite(off[g]) else None,
+            area_m2=float(book.area_m2[g]),
+            perimeter_m=float(book.perimeter_m[g]),
+            compactness=float(compact[g]),
+            pieces=int(book.pieces[g]),
+            contiguous=bool(book.pieces[g] <= 1),
+            areas=int(book.areas[g]),
+            cut_edges=int(book.cuts[g]),
+            posts=float(own.posts[g]),
+            locked=bool(own.locked[g]),
+        )
+        for g in grids.tolist()
+    ]
+
+
+def deviations(draft: Draft) -> Floats:
+    """How far each grid's load is from what is fair for its posts; nan when nothing weighs anything."""
+    loads = draft.ledger.loads[0]
+    fair = load_per_post(draft) * draft.grids.posts
+    found = np.divide(loads, fair, out=np.full(len(loads), np.nan), where=fair > 0) - 1.0
+    return np.asarray(found, np.float64)
+
+
+def load_per_post(draft: Draft) -> float:
+    """The assigned load over all posts, in the weight's own unit."""
+    posts = float(draft.grids.posts.sum())
+    return float(draft.ledger.loads[0].sum()) / posts if posts else 0.0
+
+
+def standing(draft: Draft) -> Standing:
+    """The plan's score, from its books."""
+    book, k = draft.ledger, len(draft.grids)
+    off = np.abs(deviations(draft))
+    known = k > 0 and bool(np.isfinite(off).all())
+    tolerance = draft.row.tolerance
+    return Standing(
+        grids=k,
+        units=book.partition.graph.n,
+        open_units=book.partition.graph.n - int(book.units.sum()),
+        weight=draft.balanced_by,
+        total=float(book.loads[0].sum()),
+        load_per_post=load_per_post(draft),
+        largest_deviation=float(off.max()) if known else None,
+        tolerance=tolerance,
+        within_tolerance=float((off <= tolerance + 1e-12).mean()) if known else None,
+        compactness=float(book.compactness.mean()) if k else 0.0,
+        contiguous=float((book.pieces <= 1).mean()) if k else 1.0,
+        crossing=int((book.areas > 1).sum()),
+        cut_edges=int(book.cuts.sum()) // 2,
+    )
+
+
+def violations(draft: Draft, grids: Ints) -> list[Violation]:
+    """The rules that some grids break, looked at with their own ground only."""
+    if not len(grids):
+        return []
+    codes = [draft.grids.codes[g] for g in grids.tolist()]
+    return constraints.violations(
+        part_of(draft.partition, grids), codes, draft.row.nesting, draft.row.template
+    )
