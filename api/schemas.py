@@ -232,6 +232,10 @@ class HeatFacilities(Plain):
 
     kind: Word | None = Field(None, description="设施种类 / kind of facility; without it all")
     measure: Literal["count", "capacity", "per_1000_households", "share_within_minutes"] = "count"
+    minutes: float = Field(15, ge=1, le=60, description="步行分钟 / of walking, for share_within_minutes")
+    speed_m_s: float = Field(
+        1.2, ge=0.3, le=3, description="步速 米/秒（老人 0.8）/ walking speed, old people 0.8"
+    )
     by: str = Field("grid", pattern=r"^(grid|hexagon:(7|8|9|10|11))$", description="grid 或 hexagon:r")
     plan: str = PlanWord
     classes_by: Literal["natural", "quantile", "equal"] = "natural"

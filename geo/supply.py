@@ -17,7 +17,12 @@ from geo.columns import Columns
 from geo.heat import Floats, PlanRef, Words, Zones, words
 from geo.zones import grid_zones
 
-UNITS = {"count": "facilities", "capacity": "places", "per_1000_households": "facilities/1000 households"}
+UNITS = {
+    "count": "facilities",
+    "capacity": "places",
+    "per_1000_households": "facilities/1000 households",
+    "share_within_minutes": "share",
+}
 UNPLACED, OUTSIDE = -2, -1
 _ROWS = text(
     "SELECT coalesce(unit_id, -1), coalesce(capacity, 'NaN'), coalesce(ST_X(point), 'NaN'), coalesce(ST_Y(point), 'NaN') "

@@ -15,7 +15,7 @@ from api import answers, forms, policy
 from api.dependencies import Service, principal_of, release
 from api.routers import shown
 from api.schemas import Heat, HeatBoundaries, HeatFacilities, HeatGrids, HeatHexagons, parse
-from geo import supply
+from geo import access, supply
 from geo.analysis.counts import heat, k_for
 from geo.disclosure import clip, protect, without_hidden
 from geo.errors import RefusedArgument, WanggeError
@@ -98,25 +98,21 @@ class HeatMaps:
         return found if bbox is None else clip(found, bbox)
 
     def _facilities(self, asked: HeatFacilities, kind: str) -> supply.Supply:
-        if asked.measure == "share_within_minutes":
-            raise RefusedArgument(
-                "share_within_minutes 需要步行网络，尚不可用。",
-                "share_within_minutes needs the walking network and is not available yet.",
-                code="measure-not-available",
-                field="measure",
-                do_zh="可用：count、capacity、per_1000_households。",
-                do_en="Available: count, capacity, per_1000_households.",
-            )
         hexagon = asked.by.startswith("hexagon:")
-        if hexagon and asked.measure == "per_1000_households":
+        if hexagon and asked.measure in ("per_1000_households", "share_within_minutes"):
             raise RefusedArgument(
                 "按六边形没有户数。", "Households are not known by hexagon; use by=grid.", field="measure"
             )
+        version = str(self.service.fresh.of("network"))
         with self.service.session() as session:
             if hexagon:
                 return supply.by_hexagon(session, int(asked.by.partition(":")[2]), asked.kind, asked.measure)
             plan = shown.plan(self.service, session, asked.plan, kind)
-            return supply.by_grid(session, self.service.store.current(), plan, asked.kind, asked.measure)
+            columns = self.service.store.current()
+            if asked.measure == "share_within_minutes":
+                walk = access.Walk(asked.minutes, asked.speed_m_s)
+                return access.share_within(session, columns, plan, asked.kind, walk, version)
+            return supply.by_grid(session, columns, plan, asked.kind, asked.measure)
 
 
 def _where(asked: Heat) -> tuple[str, str, Any]:

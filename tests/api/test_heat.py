@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -339,6 +340,21 @@ def test_facilities(town: Any) -> None:
     assert town.get("/api/heatmap/facilities?measure=count&by=hexagon:8").json()["total"] == 3
     rate = town.get("/api/heatmap/facilities?measure=per_1000_households").json()
     assert max(v for v in rate["values"] if v is not None) < 10
+
+
+def test_share_of_households_within_a_walk(town: Any) -> None:
+    """The share falls with shorter and slower walks, lies in 0–1, and its n add up; without ways the question is refused."""
+    ask = "/api/heatmap/facilities?measure=share_within_minutes&kind=school"
+    found = town.get(f"{ask}&minutes=15").json()
+    assert found["unit"] == "share"
+    assert sum(found["n"]) + found["outside"] == found["total"] > 0
+    usual = np.array([v if v is not None else np.nan for v in found["values"]])
+    assert np.nanmin(usual) >= 0 and 0 < np.nanmax(usual) <= 1
+    short, slow = (
+        np.array(town.get(f"{ask}{more}").json()["values"], dtype=float)
+        for more in ("&minutes=5", "&minutes=15&speed_m_s=0.8")
+    )
+    assert (short <= usual).all() and (slow <= usual).all() and short.sum() < usual.sum()
 
 
 class TestValidators:
