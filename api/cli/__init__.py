@@ -27,6 +27,7 @@ MODULES = {  # which commands a module of this package adds
     "load": ("load boundaries",),
     "load_cases": ("load cases", "load facilities", "runs"),
     "load_ground": ("load network", "load weights", "load plan", "plan import"),
+    "plan_judging": ("plan score",),
     "ground": ("units", "plan"),
     "look_heatmap": ("heatmap",),
     "look_export": ("export",),

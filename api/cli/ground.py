@@ -187,24 +187,6 @@ def check_plan(which: Which, as_json: AsJson = False) -> None:
         output.say("方案完整、连通、嵌套，可以批准。", "Complete, contiguous and nested: it may be approved.")
 
 
-@plan.command("score")
-def score_plan(
-    which: Which,
-    weight: Annotated[
-        str, typer.Option(help="cases, households, workload, area, 列名 / or a column")
-    ] = "cases",
-    tolerance: Annotated[
-        float, typer.Option(help="均衡容差 / deviation from the mean still called even")
-    ] = 0.10,
-    as_json: AsJson = False,
-) -> None:
-    """方案的评分表 / A plan's scorecard."""
-    from grids import plans
-
-    with edge.work() as session:
-        output.result(plans.score(session, which, weight, tolerance), as_json)
-
-
 @plan.command("approve")
 def approve_plan(
     which: Which,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-FAMILIES = ("settling", "nudging")
+FAMILIES = ("settling", "nudging", "walking")
 
 
 def warm() -> None:
