@@ -22,7 +22,7 @@ from api import answers, openapi, policy, problems
 from api.dependencies import Service, release
 from api.guard import Guard
 from api.metrics import Metrics
-from api.routers import approval, cases, city, health, plans, runs, series, session, zones
+from api.routers import approval, cases, city, health, jobs, plans, proposing, runs, series, session, zones
 from api.routers.heatmap import MODELS, HeatMaps
 from api.routers.static import Basemap, Files
 from api.routers.tiles import Tiles, TileSets
@@ -34,9 +34,11 @@ FAMILIES = (
     session.router,
     city.router,
     plans.router,
+    proposing.router,
     approval.router,
     cases.router,
     runs.router,
+    jobs.router,
     zones.router,
     series.router,
 )

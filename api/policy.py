@@ -85,6 +85,15 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         "GET", "/api/plans", EVERYONE, (JSON,), "方案（公众只见已批准）", "plans (the public: approved only)"
     ),
+    Rule(
+        "POST",
+        "/api/plans/propose",
+        STAFF,
+        (JSON,),
+        "提出方案（作业）",
+        "propose plans, as a job",
+        body_bytes=65536,
+    ),
     Rule("GET", "/api/plans/{plan}", EVERYONE, (JSON,), "一个方案", "one plan"),
     Rule("DELETE", "/api/plans/{plan}", STAFF, (JSON,), "删除草案", "throw a draft away"),
     Rule(
@@ -103,6 +112,9 @@ TABLE: tuple[Rule, ...] = (
     Rule("GET", "/api/cases/{id}", STAFF, (JSON, GEOJSON), "一个案件", "one case"),
     Rule("GET", "/api/runs", STAFF, (JSON,), "加载记录", "load runs"),
     Rule("GET", "/api/runs/{id}", STAFF, (JSON,), "一次加载及其拒收行", "one load run and its rejects"),
+    Rule("GET", "/api/jobs", STAFF, (JSON,), "作业列表", "jobs"),
+    Rule("GET", "/api/jobs/{id}", STAFF, (JSON,), "一个作业（可等候）", "one job; may be waited for"),
+    Rule("POST", "/api/jobs/{id}/cancel", STAFF, (JSON,), "取消作业", "stop a job"),
     Rule("GET", "/tiles/cases", STAFF, (JSON,), "案件瓦片说明", "TileJSON of cases"),
     Rule("GET", "/tiles/cases/{z}/{x}/{y}.mvt", STAFF, (MVT,), "案件瓦片", "tiles of cases"),
     Rule("GET", "/tiles/plans/{plan}/grids", EVERYONE, (JSON,), "方案瓦片说明", "TileJSON of one plan"),

@@ -305,6 +305,26 @@ class RunsOf(Page):
     )
 
 
+class JobsOf(Page):
+    """`/api/jobs`."""
+
+    state: Literal["queued", "running", "done", "failed", "cancelled"] | None = Field(
+        None, description="状态 / only jobs in this state"
+    )
+    kind: Word | None = Field(None, description="种类，如 plan.propose / only of this kind")
+    before: int | None = Field(
+        None, ge=1, le=2**63 - 1, description="只列此编号之前的 / jobs before this number"
+    )
+
+
+class JobOf(Plain):
+    """`/api/jobs/{id}`."""
+
+    wait: float = Field(
+        0, ge=0, le=30, allow_inf_nan=False, description="最多等候的秒数 / seconds to wait for news"
+    )
+
+
 class TileGrids(Plain):
     """`/tiles/grids/…`."""
 

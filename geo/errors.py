@@ -11,6 +11,7 @@
     ├── Unauthenticated   no valid sign-in                                          exit 1, HTTP 401
     ├── Forbidden         signed in, but not allowed                                exit 1, HTTP 403
     ├── RateLimited       too many requests                                         exit 1, HTTP 429
+    ├── Cancelled         whoever asked no longer wants it                      exit 1, HTTP 409
     └── Unavailable       the service cannot answer now (database, disk)            exit 1, HTTP 503
 
 `code` is a stable kebab-case word, the same in the command line's JSON, the API's `type`
@@ -117,6 +118,12 @@ class RateLimited(WanggeError):
     """Too many requests; try again later."""
 
     default_code, http_status = "rate-limited", 429
+
+
+class Cancelled(WanggeError):
+    """Whoever asked for this no longer wants it; nothing was changed."""
+
+    default_code, http_status = "cancelled", 409
 
 
 class Unavailable(WanggeError):

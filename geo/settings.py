@@ -65,6 +65,7 @@ class Settings:
     tianditu_key: str | None = None
     basemap_pmtiles: Path | None = None
     language: str | None = None
+    job_memory_mb: int = 0  # what one job may use; 0: three quarters of the machine's
     fsync: bool = True  # only the throwaway cluster of the tests turns it off
 
     @classmethod
@@ -90,6 +91,7 @@ class Settings:
             tianditu_key=env.get("WANGGE_TIANDITU_KEY") or None,
             basemap_pmtiles=Path(pmtiles) if pmtiles else None,
             language=env.get("WANGGE_LANG") or None,
+            job_memory_mb=_whole(env, "WANGGE_JOB_MEMORY_MB", 0, 0, 2**31),
             fsync=env.get("WANGGE_FSYNC", "on") != "off",
         )
 
@@ -106,6 +108,7 @@ class Settings:
             "WANGGE_TIANDITU_KEY": self.tianditu_key or "",
             "WANGGE_BASEMAP_PMTILES": str(self.basemap_pmtiles or ""),
             "WANGGE_LANG": self.language or "",
+            "WANGGE_JOB_MEMORY_MB": str(self.job_memory_mb),
             "WANGGE_FSYNC": "on" if self.fsync else "off",
         }
         assert len(names) == len(fields(self))

@@ -34,6 +34,7 @@ MODULES = {  # which commands a module of this package adds
     "look_map": ("map",),
     "sample": ("sample",),
     "users": ("user",),
+    "jobs": ("jobs",),
 }
 GLOBAL_OPTIONS = ("--data", "--lang")
 

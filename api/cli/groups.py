@@ -28,6 +28,7 @@ load = _group("装载文件 / Load files.")
 units = _group("单元 / Units of ground.")
 plan = _group("网格方案 / Grid plans.")
 maps = _group("独立网页地图 / Self-contained map pages.")
+jobs = _group("作业：列表、查看、取消 / Long work.")
 user = _group("用户与令牌 / Users and tokens.")
 
 for _name, _app in {
@@ -37,6 +38,7 @@ for _name, _app in {
     "units": units,
     "plan": plan,
     "map": maps,
+    "jobs": jobs,
     "user": user,
 }.items():
     top.add_typer(_app, name=_name)

@@ -1,8 +1,9 @@
-"""One process that keeps the service alive: the private database and N workers on one port.
+"""One process that keeps the service alive: the private database, N workers on one port, and the worker of long jobs.
 
 The supervisor binds the port, so a worker may die without the port going away. Every child dies with it: workers by
-SIGKILL from the kernel (they hold no state), the postmaster by a fast, clean shutdown. A dead child is started again,
-at once the first time, then with growing pauses.
+SIGKILL from the kernel (they hold no state), the postmaster by a fast, clean shutdown. Without the database
+(`wangge serve`) there is no worker of jobs either: it comes with `wangge up` or `wangge jobs work`. A dead child is
+started again, at once the first time, then with growing pauses.
 
     with Supervisor(settings, database=True) as running:
         running.watch()      # until SIGINT, SIGTERM or SIGHUP
@@ -33,6 +34,7 @@ from geo.db.postgres import tail
 from geo.errors import Conflict, RefusedArgument, Unavailable, WanggeError
 from geo.settings import Settings
 
+JOBS = "jobs"
 POLL_S = 0.2
 GRACE_S = 10.0
 READY_S = 120.0
@@ -103,6 +105,8 @@ class Supervisor:
         for number in range(self.settings.workers):
             command = [sys.executable, "-m", "api.cli.worker", "--fd", str(self.socket.fileno())]
             self.children.append(Child(f"worker {number + 1}", command))
+        if self.database:
+            self.children.append(Child(JOBS, [sys.executable, "-m", "api.jobs.worker"]))
         for child in self.children:
             self._spawn(child)
         self._await_answer()
@@ -183,7 +187,9 @@ class Supervisor:
             if answers(self.url):
                 return
             self._tend()
-            if time.monotonic() > deadline or all(child.deaths >= 3 for child in self.children):
+            if time.monotonic() > deadline or all(
+                child.deaths >= 3 for child in self.children if child.name != JOBS
+            ):
                 said = f"\n{tail(self.log)}" if self.log else ""
                 raise NotStarted(
                     f"服务未能启动，原因见日志。{said}", f"The service did not start; its log says why.{said}"

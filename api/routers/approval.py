@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from api import answers, writes
@@ -24,6 +24,8 @@ Revision = Annotated[
 
 class Approval(Given):
     """From which day on the plan shall hold."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"from": "2027-01-01", "revision": 12}]})
 
     from_: Day = Field(alias="from", description="生效日 / first day")
     revision: Revision = None

@@ -1,0 +1,115 @@
+"""`/api/jobs`: long work, how far it is, what came of it, and how to stop it. Staff only."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from api import answers, problems
+from api.dependencies import Service, TheService
+from api.jobs import queue
+from api.schemas import JobOf, JobsOf, Plain
+from api.writes import TheWrite
+from geo.errors import Lang
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+LOOK_S = 0.25
+MOST_WAITING = 64  # of one process; whoever comes beyond that is answered at once
+NO_WORKER = {
+    "code": "no-worker",
+    "zh": "没有作业进程在运行，作业在排队：请用 wangge up，或在 wangge serve 之外运行 wangge jobs work。",
+    "en": "No worker runs, so jobs stay queued: use `wangge up`, or `wangge jobs work` beside `wangge serve`.",
+}
+Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
+_waiting = 0
+
+
+@router.get("", summary="Jobs, the latest first")
+def jobs(asked: Annotated[JobsOf, Query()], request: Request, service: TheService) -> answers.Answer:
+    """What was asked for, by whom, and what became of it; whether a worker is there."""
+    with service.session() as session:
+        found = queue.listing(
+            session, state=asked.state, kind=asked.kind, limit=asked.limit, before=asked.before
+        )
+        lives = queue.worker_lives(session)
+    lang = problems.language(request.scope)
+    made = {"jobs": [_shown(job, lang) for job in found], "worker": lives}
+    return answers.json(made, etag=answers.etag(made), cache="private, no-cache")
+
+
+@router.get("/{id}", summary="One job")
+async def job(
+    asked: Annotated[JobOf, Query()], id: Id, request: Request, service: TheService
+) -> answers.Answer:
+    """How far the job is and what came of it.
+
+    `wait=seconds` (at most 30) holds the answer back until the job has ended or, with `If-None-Match`, until it is no
+    longer as the caller knows it; then the time is over and the job stands as it is (304 when nothing changed).
+    """
+    global _waiting
+    until = time.monotonic() + (asked.wait if _waiting < MOST_WAITING else 0)
+    known = request.headers.get("if-none-match")
+    lang = problems.language(request.scope)
+    _waiting += 1
+    try:
+        while True:
+            found, etag = await run_in_threadpool(_look, service, id, lang)
+            news = etag not in known if known else found["state"] in queue.ENDED
+            if news or time.monotonic() >= until or await request.is_disconnected():
+                return answers.json(found, etag=etag, cache="private, no-cache")
+            await asyncio.sleep(LOOK_S)
+    finally:
+        _waiting -= 1
+
+
+@router.post("/{id}/cancel", summary="Stop a job")
+def cancel(_: Annotated[Plain, Query()], id: Id, request: Request, write: TheWrite) -> answers.Answer:
+    """A queued job never starts; a running one is asked to stop, leaves nothing, and is ended if it does not listen."""
+    lang = problems.language(request.scope)
+
+    def effect(session: Session) -> answers.Answer:
+        return answers.json(_shown(queue.cancel(session, id, write.who), lang), status=202)
+
+    return write.once(effect)
+
+
+def accepted(session: Session, job: int, lang: Lang) -> answers.Answer:
+    """202 for a job that was just asked for, with its address."""
+    found = with_notice(session, _shown(queue.show(session, job), lang))
+    return answers.json(found, status=202, headers={"Location": f"/api/jobs/{job}"})
+
+
+def with_notice(session: Session, found: dict[str, Any]) -> dict[str, Any]:
+    """Says so when nobody is there to do a queued job."""
+    if found["state"] == "queued" and not queue.worker_lives(session):
+        return {**found, "notice": NO_WORKER}
+    return found
+
+
+def _look(service: Service, id: int, lang: Lang) -> tuple[dict[str, Any], str]:
+    with service.session() as session:
+        found = with_notice(session, _shown(queue.show(session, id), lang))
+    return found, answers.etag(found)
+
+
+def _shown(job: dict[str, Any], lang: Lang) -> dict[str, Any]:
+    """A job as it is answered: its problem as a problem of ours, in the caller's language and in both."""
+    problem = job["problem"]
+    if problem is not None:
+        what = (
+            f"{problem[lang]} {problem['do_' + lang]}" if lang == "en" else problem["zh"] + problem["do_zh"]
+        )
+        facts = {name: value for name, value in problem.pop("facts", {}).items() if name in problems.FACTS}
+        problem = {
+            "type": f"urn:wangge:problem:{problem.pop('code')}",
+            "detail": what.strip(),
+            **problem,
+            **facts,
+        }
+    return {**job, "problem": problem}
