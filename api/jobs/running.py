@@ -11,10 +11,8 @@ from geo.db import session as sessions
 from geo.errors import Cancelled, Conflict
 from geo.settings import Settings
 
-TOLD, LOST = (
-    0,
-    75,
-)  # how the process ends: what became of the job stands in the database, or cannot be written there
+# How the process ends: what became of the job is written, cannot be written, is unknown.
+TOLD, LOST, BROKEN = 0, 75, 70
 
 
 class Overtaken(Conflict):
