@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike
 from geo.codes import reading_order
 from geo.errors import Refused, RefusedArgument
 from grids import cuts, lines, nudges, repairs
+from grids.apportion import apportion
 from grids.excerpts import borders_of, excerpt, ground, neighbours
 from grids.partition import Partition
 from grids.problem import Problem
-from grids.seeds import IDLE_SHARE, apportion
+from grids.seeds import IDLE_SHARE
 from grids.units import Floats, Ints, UnitGraph, connected
 
 MOST_PARTS = 1000
@@ -177,7 +178,8 @@ def _walked_pieces(partition: Partition, units: Ints) -> Ints:
 def _cut_pieces(graph: UnitGraph, load: Floats, share: Floats, piece: Ints, rng: np.random.Generator) -> Ints:
     """Parts of every unit; each piece of ground gets as many parts as its load deserves."""
     counts = np.bincount(piece)
-    given = apportion(np.bincount(piece, weights=load).astype(np.float64), counts, len(share))
+    each = np.bincount(piece, weights=load).astype(np.float64)
+    given, _ = apportion(each, float(load.sum()) / len(share), len(share), np.ones_like(counts), counts)
     label, first = np.empty(graph.n, np.int64), 0
     for p, parts in enumerate(given.tolist()):
         units = np.flatnonzero(piece == p)

@@ -20,9 +20,10 @@ from geo.db.tables import Audit, Plan
 from geo.db.versions import bump
 from geo.errors import Conflict, RefusedArgument
 from geo.progress import Progress, silent
-from grids import codes, constraints, measures, refusals, seeds, stored, units, weights
+from grids import codes, constraints, measures, refusals, search, stored, units, weights
 from grids.constraints import Violation
 from grids.partition import Partition
+from grids.problem import Nesting, Problem
 from grids.stored import city_today, code_template, days, find
 from grids.units import Floats
 
@@ -50,7 +51,7 @@ class Listed:
 
 def propose(
     session: Session, *, name: str, grids: int | None = None, per_grid: float | None = None, weight: str = "cases",
-    nest: str = "strict", seed: int = 0, author: str = "operator", progress: Progress = silent,
+    nest: Nesting = "strict", seed: int = 0, author: str = "operator", progress: Progress = silent,
 ) -> int:  # fmt: skip
     """A new draft whose grids hold about equally much of `weight`; returns the plan's id.
 
@@ -68,8 +69,9 @@ def propose(
     load = weights.read(session, graph, weight)
     k = _how_many(load, grids, per_grid, weight)
     if per_grid is not None:  # a wish for the average: never fewer grids than the ground allows
-        k = min(max(k, seeds.fewest(graph, load, k, nest)), graph.n)
-    partition = seeds.propose(graph, load, k, nest=nest, seed=seed, progress=progress)
+        k = min(max(k, search.fewest(Problem(graph, load, min(k, graph.n), nesting=nest))), graph.n)
+    problem = Problem(graph, load, k, nesting=nest, seed=seed)
+    partition = search.propose(problem, progress=progress)[0].partition
     current = _holding(session, today)
     named = _named(session, partition, current)
     plan = stored.write(

@@ -21,8 +21,9 @@ class Problem:
     to its `posts` (k numbers above 0, mean 1 when given as None). `tolerance` is the deviation from the fair load still
     called even (0.1 = ten percent). `nesting`: strict (a grid lies in one area), soft (crossing costs), free.
 
-    `start[u]` is the grid of each unit to begin with (−1: open); units with `locked[u]` keep it whatever happens.
-    Without them the engine starts from nothing. The same problem and `seed` give the same answer.
+    `start[u]` is the grid of each unit to begin with (−1: open); units with `locked[u]` keep it whatever happens. A
+    grid all of whose starting units are locked is closed: nothing enters it either. Without them the engine starts
+    from nothing. The same problem and `seed` give the same answer.
     """
 
     graph: UnitGraph

@@ -144,7 +144,7 @@ def propose_plan(
             grids=grids,
             per_grid=per_grid,
             weight=weight,
-            nest=nest,
+            nest=nest,  # type: ignore[arg-type]
             seed=seed,
             progress=progress,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-FAMILIES = ("settling", "nudging", "walking")
+FAMILIES = ("chance", "energy", "moves", "recut", "repair", "settling", "nudging", "walking")
 
 
 def warm() -> None:

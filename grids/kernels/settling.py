@@ -14,65 +14,6 @@ Bools = NDArray[np.bool_]
 
 
 @njit(cache=True)
-def mend(indptr: Ints, indices: Ints, open_: Bools, weight: Floats, label: Ints, k: int) -> int:
-    """Leaves each label its heaviest connected piece; other pieces go to the lightest part beside them.
-
-    `open_` marks borders that connect. Works in place; returns how many units could not be reached (left at −1).
-    """
-    n = len(label)
-    piece = np.full(n, -1, np.int64)
-    heavy = np.zeros(n)
-    best = np.full(k, -1, np.int64)
-    queue = np.empty(n, np.int64)
-    pieces = 0
-    for start in range(n):
-        if piece[start] >= 0 or label[start] < 0:
-            continue
-        piece[start] = pieces
-        queue[0] = start
-        head, tail = 0, 1
-        while head < tail:
-            u = queue[head]
-            head += 1
-            heavy[pieces] += weight[u] + 1e-9
-            for e in range(indptr[u], indptr[u + 1]):
-                v = indices[e]
-                if open_[e] and piece[v] < 0 and label[v] == label[start]:
-                    piece[v] = pieces
-                    queue[tail] = v
-                    tail += 1
-        g = label[start]
-        if best[g] < 0 or heavy[pieces] > heavy[best[g]]:
-            best[g] = pieces
-        pieces += 1
-    load = np.zeros(k)
-    left = 0
-    for u in range(n):
-        if label[u] >= 0 and best[label[u]] == piece[u]:
-            load[label[u]] += weight[u]
-        else:
-            label[u] = -1
-            left += 1
-    moved = 1
-    while left > 0 and moved > 0:
-        moved = 0
-        for u in range(n):
-            if label[u] >= 0:
-                continue
-            chosen = -1
-            for e in range(indptr[u], indptr[u + 1]):
-                g = label[indices[e]]
-                if open_[e] and g >= 0 and (chosen < 0 or load[g] < load[chosen]):
-                    chosen = g
-            if chosen >= 0:
-                label[u] = chosen
-                load[chosen] += weight[u]
-                moved += 1
-                left -= 1
-    return left
-
-
-@njit(cache=True)
 def stays_whole(
     u: int, indptr: Ints, indices: Ints, open_: Bools, label: Ints, seen: Ints, queue: Ints, stamp: int
 ) -> bool:
@@ -191,7 +132,6 @@ def warm() -> None:
     indptr, indices = np.array([0, 1, 3, 4]), np.array([1, 0, 2, 1])
     open_, ones = np.ones(4, bool), np.ones(3)
     label = np.array([0, 0, 1])
-    mend(indptr, indices, open_, ones, label, 2)
     settle(
         indptr, indices, open_, np.ones(4), ones, ones, 4 * ones, label, np.full(2, 1.5), np.arange(3), 0.1
     )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import Refused, RefusedArgument
-from grids import editing, seeds
+from grids import editing, search
 from grids.partition import Partition
 from grids.problem import Problem
 from grids.units import UnitGraph
@@ -41,12 +41,9 @@ def town(columns: int, rows: int, k: int, seed: int, closed: float = 0.15) -> tu
     shut = {(u, u + 1) for u in range(columns * rows - 1) if rng.random() < closed}
     graph = lattice(columns, rows, shut)
     weight = rng.integers(0, 9, graph.n) * (rng.random(graph.n) < 0.7) + 0.0
-    try:
-        return seeds.propose(graph, weight, k, nest="free", seed=seed), weight
-    except RefusedArgument:
-        return seeds.propose(
-            graph, weight, seeds.fewest(graph, weight, k, "free"), nest="free", seed=seed
-        ), weight
+    problem = Problem(graph, weight, k, nesting="free", seed=seed)
+    wanted = replace(problem, k=search.fewest(problem))
+    return search.propose(wanted)[0].partition, weight
 
 
 @settings(max_examples=25, deadline=None)

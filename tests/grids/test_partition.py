@@ -13,9 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.codes import free_sequences, generate, parse, reading_order
-from geo.errors import RefusedArgument
-from grids import codes, constraints, measures, seeds
-from grids.kernels import settling
+from grids import codes, constraints, measures
 from grids.partition import Partition
 from grids.units import UnitGraph, csr
 
@@ -117,63 +115,6 @@ def test_every_broken_rule_is_named() -> None:
     }
     free = {v.code for v in constraints.violations(partition, names, "free", "beijing-15")}
     assert "not-nested" not in free and "not-contiguous" in free
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.integers(3, 9),
-    st.integers(3, 9),
-    st.integers(1, 3),
-    st.integers(1, 9),
-    st.integers(0, 2**32 - 1),
-    st.sampled_from(["strict", "soft", "free"]),
-)
-def test_proposals_are_complete_contiguous_and_nested(
-    columns: int, rows: int, areas: int, k: int, seed: int, nest: str
-) -> None:
-    rng = np.random.default_rng(seed)
-    closed = {(u, u + 1) for u in range(columns * rows - 1) if rng.random() < 0.25}
-    graph = lattice(columns, rows, closed, areas)
-    weight = rng.integers(0, 9, graph.n).astype(float)
-    try:
-        partition = seeds.propose(graph, weight, k, nest=nest, seed=seed)
-    except RefusedArgument as refused:
-        assert refused.code == "too-few-grids" and k < refused.facts["allowed"]
-        return
-    assert (partition.grid >= 0).all() and (partition.unit_counts > 0).all() and partition.k == k
-    assert (partition.parts() == 1).all()
-    if nest == "strict":
-        assert measures.crossing(partition) == 0
-    again = seeds.propose(graph, weight, k, nest=nest, seed=seed)
-    assert (again.grid == partition.grid).all()
-
-
-def test_balance_on_even_ground() -> None:
-    graph = lattice(40, 40)
-    partition = seeds.propose(graph, np.ones(1600), 40, nest="free")
-    off = np.abs(measures.deviation(partition, np.ones(1600)))
-    assert off.max() <= 0.1 and measures.polsby_popper(partition).mean() > 0.55
-
-
-def test_mend_reports_what_nobody_can_reach() -> None:
-    graph = lattice(3, 1, {(1, 2)})
-    label = np.array([0, 0, -1])
-    assert settling.mend(graph.indptr, graph.indices, graph.walkable, np.ones(3), label, 1) == 1
-    assert label.tolist() == [0, 0, -1]
-
-
-@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=8), st.integers(0, 30))
-def test_apportionment_keeps_the_heaviest_grid_light(loads: list[float], more: int) -> None:
-    load = np.array(loads)
-    k = len(loads) + more
-    share = seeds.apportion(load, np.full(len(loads), 1000), k)
-    assert share.sum() == k and share.min() >= 1
-    heaviest = (load / share).max()
-    for i, j in [(i, j) for i in range(len(loads)) for j in range(len(loads)) if i != j and share[i] > 1]:
-        moved = share.copy()
-        moved[i] -= 1
-        moved[j] += 1
-        assert (load / moved).max() >= heaviest - 1e-9
 
 
 # ── Codes ───────────────────────────────────────────────────────────────────────────────────────────────────────────

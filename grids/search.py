@@ -1,0 +1,263 @@
+"""Plans proposed: contiguous, balanced, compact, nested as far as was asked; several along the trade-off.
+
+survey      which borders connect, which pieces of ground a grid may not leave, what is locked   (`terrain`)
+apportion   grids shared out to pieces so that the worst deviation is least                      (`apportion`)
+seed        a balanced power diagram on every piece                                              (`seeds`)
+refine      re-cuts of pairs and low-temperature moves, the band from loose to tight             (`refine`)
+repair      the grids still outside the tolerance and those round them, again and again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from geo.errors import Cancelled, RefusedArgument
+from geo.progress import Progress, silent
+from grids import measures, seeds, terrain
+from grids.apportion import apportion, share_posts
+from grids.kernels import energy
+from grids.kernels.energy import Rates
+from grids.partition import Partition
+from grids.problem import Nesting, Problem
+from grids.refine import Refiner
+from grids.terrain import Terrain
+from grids.units import Floats, Ints
+
+INSIDE = 0.84  # the band searched for, of the tolerance, so that the last polish has room
+ROUNDS = 3
+SWEEPS = 30
+REPAIRS = 30
+
+
+@dataclass(frozen=True)
+class Taste:
+    """What a choice puts first."""
+
+    nesting: Nesting
+    zh: str
+    en: str
+    band: float = INSIDE  # of the tolerance
+    shape: float = 3.0
+    pull: float = 0.5
+    border: float = 0.0  # per mean outline
+    crossing: float = 0.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A proposed plan and where it stands on the trade-off. Shares are 0–1; `deviation` is the worst grid's."""
+
+    partition: Partition
+    nesting: Nesting
+    label_zh: str
+    label_en: str
+    deviation: float
+    compactness: float
+    crossing: int
+
+
+def propose(
+    problem: Problem,
+    *,
+    choices: int = 1,
+    progress: Progress = silent,
+    cancel: Callable[[], bool] = lambda: False,
+) -> list[Choice]:
+    """Up to `choices` plans for a problem, the one that was asked for first, then others along the trade-off.
+
+    Every plan is complete and contiguous, keeps what is locked, and nests at least as asked. The same problem gives
+    the same plans. `cancel` is asked between rounds.
+
+    Raises RefusedArgument `too-few-grids` (with the least that is possible) or `too-many-grids`, and Cancelled.
+    """
+    _check(problem)
+    found: list[Choice] = []
+    for i, taste in enumerate(tastes(problem.nesting)[:choices]):
+
+        def told(stage: str, done: int, total: int | None = None, i: int = i) -> None:
+            if cancel():
+                raise Cancelled("已取消。", "Cancelled.")
+            progress(stage, i * (total or 0) + done, choices * total if total else None)
+
+        found.append(_choice(problem, taste, solve(problem, taste, told)))
+    return found
+
+
+def tastes(nesting: Nesting) -> list[Taste]:
+    """The choices of a nesting mode, the usual one first; later ones never cross more than the mode allows."""
+    even = Taste(nesting, "均衡", "even")
+    return {
+        "strict": [
+            even,
+            replace(even, zh="紧凑", en="compact", shape=8.0, pull=0.2),
+            replace(even, zh="最均衡", en="most even", band=0.1, shape=1.0, pull=4.0),
+        ],
+        "soft": [
+            replace(even, crossing=0.5),
+            replace(even, zh="少跨区", en="few crossings", crossing=2.0),
+            replace(even, zh="多跨区、更均衡", en="more crossings, more even", crossing=0.15, band=0.3),
+            replace(even, zh="紧凑", en="compact", crossing=0.5, shape=8.0),
+            replace(even, zh="严格嵌套", en="strictly nested", nesting="strict"),
+        ],
+        "free": [
+            even,
+            replace(even, zh="紧凑", en="compact", shape=8.0, pull=0.2),
+            replace(even, zh="最均衡", en="most even", band=0.1, pull=4.0),
+            replace(even, zh="边界最短", en="shortest borders", border=6.0, shape=1.0),
+            replace(even, zh="少跨区", en="few crossings", nesting="soft", crossing=0.5),
+        ],
+    }[nesting]
+
+
+def solve(problem: Problem, taste: Taste, progress: Progress = silent) -> Ints:
+    """The labels of one plan to a taste."""
+    ground = terrain.survey(problem, within_area=taste.nesting == "strict")
+    _check_pieces(problem, ground, taste.nesting)
+    plan = _start(problem, ground, taste)
+    return _refine(problem, plan, taste, progress)
+
+
+def _start(problem: Problem, ground: Terrain, taste: Taste) -> Refiner:
+    """A seeded plan with its books open."""
+    pieces = ground
+    if taste.nesting == "soft":
+        pieces = _soft_pieces(problem)
+    home, target = _shares(problem, pieces)
+    label = seeds.seed(pieces, home, target)
+    target = _fair(problem, ground) if taste.nesting == "soft" else target
+    weights = ground.ground.weight
+    extra = weights.sum(axis=0)[1:] * (target / target.sum())[:, None]
+    book = energy.open_book(
+        ground.ground, label, np.column_stack([target, extra]), closed=ground.closed, held=ground.held,
+        crossing=taste.crossing > 0,
+    )  # fmt: skip
+    return Refiner(ground.ground, book, problem.seed)
+
+
+def _refine(problem: Problem, plan: Refiner, taste: Taste, progress: Progress) -> Ints:
+    tolerance, stages = problem.tolerance, ROUNDS + REPAIRS + 1
+    outline = float(plan.book.perimeter.mean())
+    usual = Rates(
+        band=taste.band * tolerance, pull=taste.pull, shape=taste.shape, border=taste.border / outline,
+        crossing=taste.crossing,
+    )  # fmt: skip
+    for turn in range(ROUNDS):
+        progress("search", turn, stages)
+        rates = usual._replace(hinge=400.0 * 3**turn)
+        plan.recut(rates)
+        plan.anneal(rates, SWEEPS, 0.1, 0.005)
+    fair = _targets(plan)
+    for turn in range(REPAIRS):
+        progress("search", ROUNDS + turn, stages)
+        bad = plan.excess(fair) > tolerance
+        if not bad.any():
+            break
+        near = plan.near(bad, 1 + turn % 3)
+        rates = usual._replace(hinge=4_000.0, shape=1.0, crossing=taste.crossing / 2)
+        plan.recut(rates, directions=16, only=near)
+        plan.anneal(rates, 40, (0.05, 0.15, 0.4)[turn // 3 % 3], 0.004, only=near)
+    plan.anneal(usual._replace(band=usual.band + 0.08 * tolerance, hinge=20_000.0), 15, 0.02, 0.0005)
+    progress("search", stages, stages)
+    return plan.book.label
+
+
+def _targets(plan: Refiner) -> Floats:
+    return plan.book.target[:, 0]
+
+
+def _shares(problem: Problem, pieces: Terrain) -> tuple[Ints, Floats]:
+    """The piece of ground and the target of every grid."""
+    load, free = terrain.load_of(problem), pieces.piece >= 0
+    total = np.bincount(pieces.piece[free], weights=load[free], minlength=pieces.pieces).astype(np.float64)
+    units = np.bincount(pieces.piece[free], minlength=pieces.pieces)
+    home = np.full(problem.k, -1, np.int64)
+    held = np.flatnonzero(pieces.held & free)
+    home[pieces.label[held]] = pieces.piece[held]
+    least = np.maximum(np.bincount(home[home >= 0], minlength=pieces.pieces), 1)
+    open_grids = np.flatnonzero(~pieces.closed)
+    count, _ = apportion(
+        total, total.sum() / len(open_grids), len(open_grids), least, np.maximum(units, least)
+    )
+    posts = np.ones(problem.k) if problem.posts is None else problem.posts
+    given = share_posts(total, count, posts[open_grids], home[open_grids])
+    home[open_grids] = given
+    per_post = total / np.maximum(
+        np.bincount(given, weights=posts[open_grids], minlength=pieces.pieces), 1e-12
+    )
+    target = (
+        problem.targets.copy() if problem.weight.sum() > 0 else np.full(problem.k, load.sum() / problem.k)
+    )
+    target[open_grids] = per_post[given] * posts[open_grids]
+    return home, np.maximum(target, 1e-9 * load.sum() / problem.k)
+
+
+def _fair(problem: Problem, ground: Terrain) -> Floats:
+    return _shares(problem, ground)[1]
+
+
+def _soft_pieces(problem: Problem) -> Terrain:
+    """Communities as pieces, small ones joined across borders that can be walked."""
+    strict = terrain.survey(problem, within_area=True)
+    free = terrain.survey(problem, within_area=False)
+    load = terrain.load_of(problem)
+    own = replace(free, piece=strict.piece, pieces=strict.pieces)
+    open_grids = int((~free.closed).sum())
+    return terrain.join_small(own, load, terrain.SMALL_SHARE * load.sum() / problem.k, open_grids)
+
+
+def _choice(problem: Problem, taste: Taste, label: Ints) -> Choice:
+    partition = Partition(problem.graph, label, problem.k)
+    off = partition.loads(terrain.load_of(problem)) / problem.targets - 1
+    return Choice(
+        partition, taste.nesting, taste.zh, taste.en, float(np.abs(off).max()),
+        float(measures.polsby_popper(partition).mean()), measures.crossing(partition),
+    )  # fmt: skip
+
+
+def _check(problem: Problem) -> None:
+    if problem.k > problem.graph.n:
+        raise RefusedArgument(
+            f"{problem.graph.n} 个单元分不成 {problem.k} 个网格。",
+            f"{problem.graph.n} units cannot make {problem.k} grids.",
+            code="too-many-grids",
+            field="grids",
+            measured=problem.k,
+            allowed=problem.graph.n,
+            do_zh=f"请用不超过 {problem.graph.n} 的数。",
+            do_en=f"Use at most {problem.graph.n}.",
+        )
+
+
+def _check_pieces(problem: Problem, ground: Terrain, nesting: Nesting) -> None:
+    k = int((~ground.closed).sum())
+    if k >= ground.pieces:
+        return
+    what_zh = "严格嵌套下" if nesting == "strict" else "按步行相通"
+    what_en = "Strict nesting needs" if nesting == "strict" else "Ground that can be walked needs"
+    least = ground.pieces + problem.k - k
+    areas = len(problem.graph.area_codes)
+    raise RefusedArgument(
+        f"{what_zh}至少要 {least} 个网格（{areas} 个区域），只要了 {problem.k} 个。",
+        f"{what_en} at least {least} grids ({areas} areas); {problem.k} were asked for.",
+        code="too-few-grids",
+        field="grids",
+        measured=problem.k,
+        allowed=least,
+        do_zh=f"请用 --grids {least} 以上，或 --nest soft、--nest free。",
+        do_en=f"Use --grids {least} or more, or --nest soft or --nest free.",
+    )
+
+
+def fewest(problem: Problem) -> int:
+    """The least number of grids from `problem.k` on that ground, nesting and locks allow: one for each piece."""
+    k = problem.k
+    while True:
+        wider = replace(problem, k=k)
+        ground = terrain.survey(wider, within_area=problem.nesting == "strict")
+        least = ground.pieces + int(ground.closed.sum())
+        if least <= k:
+            return k
+        k = least
