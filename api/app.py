@@ -22,7 +22,21 @@ from api import answers, openapi, policy, problems
 from api.dependencies import Service, release
 from api.guard import Guard
 from api.metrics import Metrics
-from api.routers import approval, cases, city, health, jobs, plans, proposing, runs, series, session, zones
+from api.routers import (
+    approval,
+    cases,
+    city,
+    draft_views,
+    drafts,
+    health,
+    jobs,
+    plans,
+    proposing,
+    runs,
+    series,
+    session,
+    zones,
+)
 from api.routers.heatmap import MODELS, HeatMaps
 from api.routers.static import Basemap, Files
 from api.routers.tiles import Tiles, TileSets
@@ -36,6 +50,8 @@ FAMILIES = (
     plans.router,
     proposing.router,
     approval.router,
+    drafts.router,
+    draft_views.router,
     cases.router,
     runs.router,
     jobs.router,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,9 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
 from api import auth
@@ -28,7 +31,10 @@ from geo.columns import ColumnStore
 from geo.db import session as sessions
 from geo.errors import WanggeError
 from geo.settings import Settings
+from geo.zones import settled_plan
+from grids.drafts import Desk
 
+NAMED_PLAN = re.compile(rb"(?:^|&)plan=(?!(?:current|as-was)(?:&|$)|as-of)")
 ASK_EVERY_S = 0.5
 RETRY_S = 1.0
 QUARTER_S = 900  # `current` is a question about today: a kept answer is asked again four times an hour
@@ -38,6 +44,9 @@ TILES_BYTES = 64 * 2**20
 
 class Freshness:
     """What every kept answer depends on, as one word: the versions of the data, the state of the columns, the hour.
+
+    Edits of drafts are left out: a planner's stroke must not throw away the maps that everybody looks at. What may show
+    a draft adds their version (`Service.word`, `Service.stamp`).
 
     The column store listens for changes and looks every two seconds; while the database is away its last word stays,
     so that answers from memory go on. Until the store has something to answer from, the database is asked.
@@ -71,7 +80,7 @@ class Freshness:
             return None
         seen = (self.store.versions, self.store.current(), int(time.time()) // QUARTER_S)
         if seen[0] is not self._seen[0] or seen[1] is not self._seen[1] or seen[2] != self._seen[2]:
-            self._word = etag(release(), *sorted(seen[0].items()), seen[1].version, seen[2])
+            self._word = etag(release(), *_settled(seen[0]), seen[1].version, seen[2])
             self._seen = seen
         return self._word
 
@@ -83,7 +92,7 @@ class Freshness:
         if time.monotonic() - self._asked_at > ASK_EVERY_S:
             self.store.poll()
             self._asked_at = time.monotonic()
-        return etag(release(), *sorted(self.store.versions.items()))
+        return etag(release(), *_settled(self.store.versions))
 
     def of(self, *parts: str) -> tuple[int, ...]:
         """The versions of some parts, as last seen."""
@@ -103,6 +112,10 @@ class Freshness:
                 return
 
 
+def _settled(versions: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted((part, version) for part, version in versions.items() if part != "drafts")
+
+
 @dataclass
 class Service:
     """Everything a route needs; built once, shared by all requests of a process."""
@@ -113,6 +126,7 @@ class Service:
     principals: auth.Principals
     answers: AnswerCache = field(default_factory=lambda: AnswerCache(ANSWERS_BYTES))
     tiles: AnswerCache = field(default_factory=lambda: AnswerCache(TILES_BYTES))
+    desk: Desk = field(default_factory=Desk)
 
     @classmethod
     def build(cls, settings: Settings) -> Service:
@@ -134,6 +148,29 @@ class Service:
         """One unit of work as the application role."""
         with sessions.session(self.settings, "app") as opened:
             yield opened
+
+    def word(self, kind: str, plan: str | None = None) -> str:
+        """What a kept answer depends on; with the edits of drafts when staff asks for a plan that may be one."""
+        word = self.fresh.word()
+        return f"{word}.{self._drafts()}" if kind == "admin" and plan and not settled_plan(plan) else word
+
+    async def stamp(self, scope: Scope, kind: str) -> str:
+        """The same for a plain ASGI route, from its address."""
+        known = self.fresh.known()
+        word = known if known is not None else await run_in_threadpool(self.fresh.word)
+        if kind == "admin" and (
+            scope["path"].startswith("/tiles/plans/") or NAMED_PLAN.search(scope["query_string"])
+        ):
+            word = f"{word}.{await run_in_threadpool(self._drafts)}"
+        return word
+
+    def _drafts(self) -> int:
+        """How many edits there have been, asked now: another worker may have made the latest."""
+        try:
+            with self.session() as opened:
+                return int(opened.scalar(text("SELECT version FROM data_version WHERE part = 'drafts'")) or 0)
+        except (SQLAlchemyError, WanggeError):  # away: answers from memory go on
+            return self.store.versions["drafts"]
 
     def today(self, session: Session) -> dt.date:
         """The date in the city's zone."""

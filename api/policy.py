@@ -55,6 +55,7 @@ class Found:
 
 
 _HEAT = (JSON, ARROW, GEOJSON)
+_SMALL, _LIST, _UNITS = 16 * 1024, 2**20, 12 * 2**20  # bytes: a few words; a list of grids; 200 000 units
 
 TABLE: tuple[Rule, ...] = (
     Rule("GET", "/healthz", EVERYONE, (JSON,), "服务存活", "the process is alive", identity=False),
@@ -107,6 +108,52 @@ TABLE: tuple[Rule, ...] = (
         "撤回",
         "take back before it starts",
         body_bytes=4096,
+    ),
+    Rule("POST", "/api/plans", STAFF, (JSON,), "新建草案", "begin a draft", body_bytes=_SMALL),
+    Rule("GET", "/api/plans/{plan}/grids", STAFF, (JSON,), "方案的网格表", "the grids of a plan"),
+    Rule("GET", "/api/plans/{plan}/assignment", STAFF, (JSON,), "单元归属", "unit → grid"),
+    Rule("GET", "/api/plans/{plan}/edits", STAFF, (JSON,), "编辑历史", "the history of a plan"),
+    Rule(
+        "PATCH",
+        "/api/plans/{plan}/units",
+        STAFF,
+        (JSON,),
+        "调整单元",
+        "give units to grids",
+        body_bytes=_UNITS,
+    ),
+    Rule("POST", "/api/plans/{plan}/split", STAFF, (JSON,), "拆分网格", "split a grid", body_bytes=_LIST),
+    Rule("POST", "/api/plans/{plan}/merge", STAFF, (JSON,), "合并网格", "merge two grids", body_bytes=_SMALL),
+    Rule("POST", "/api/plans/{plan}/fix", STAFF, (JSON,), "修整网格", "put a grid right", body_bytes=_SMALL),
+    Rule(
+        "POST",
+        "/api/plans/{plan}/undo",
+        STAFF,
+        (JSON,),
+        "撤销",
+        "take the latest act back",
+        body_bytes=_SMALL,
+    ),
+    Rule("POST", "/api/plans/{plan}/redo", STAFF, (JSON,), "重做", "do it again", body_bytes=_SMALL),
+    Rule(
+        "POST",
+        "/api/plans/{plan}/lock",
+        STAFF,
+        (JSON,),
+        "锁定或解锁",
+        "lock or unlock grids",
+        body_bytes=_LIST,
+    ),
+    Rule("POST", "/api/plans/{plan}/posts", STAFF, (JSON,), "岗位数", "staff grids", body_bytes=_LIST),
+    Rule("POST", "/api/plans/{plan}/rename", STAFF, (JSON,), "网格改名", "rename a grid", body_bytes=_SMALL),
+    Rule(
+        "POST",
+        "/api/plans/{plan}/settings",
+        STAFF,
+        (JSON,),
+        "评判设置",
+        "what it is judged by",
+        body_bytes=_SMALL,
     ),
     Rule("GET", "/api/cases", STAFF, (JSON, GEOJSON), "案件列表", "cases, points and masked text"),
     Rule("GET", "/api/cases/{id}", STAFF, (JSON, GEOJSON), "一个案件", "one case"),

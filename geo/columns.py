@@ -158,15 +158,17 @@ class ColumnStore:
             self._read_versions(connection)
         return self.versions
 
-    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value made for `key` before, or made now; the last 256 are kept. Keys must name the versions used."""
+    def remember(self, key: Hashable, make: Callable[[], T], state: Hashable = None) -> T:
+        """The value made for `key` before, or made now; the last 256 are kept. Keys must name the versions used, unless
+        `state` does: then a key has one value, made again when the state is another."""
         with self._memory_lock:
-            if key in self._memory:
+            kept = self._memory.get(key)
+            if kept is not None and kept[0] == state:
                 self._memory.move_to_end(key)
-                return self._memory[key]  # type: ignore[no-any-return]
+                return kept[1]  # type: ignore[no-any-return]
         made = make()
         with self._memory_lock:
-            self._memory[key] = made
+            self._memory[key] = (state, made)
             while len(self._memory) > REMEMBERED:
                 self._memory.popitem(last=False)
         return made

@@ -74,6 +74,15 @@ def resolve_plan(session: Session, asked: str, today: dt.date) -> PlanRef:
     return _plan(row, asked)
 
 
+def settled_plan(asked: str) -> bool:
+    """Whether a word can mean approved plans only, which no edit changes.
+
+    >>> settled_plan("current"), settled_plan("as-of:2026-01-01"), settled_plan("7")
+    (True, True, False)
+    """
+    return asked in ("current", "as-was") or asked.startswith("as-of:")
+
+
 def approved_plans(session: Session) -> list[PlanRef]:
     """All approved plans, in the order in which they hold."""
     return [_plan(row, "as-was") for row in session.execute(APPROVED)]

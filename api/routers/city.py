@@ -25,7 +25,7 @@ router = APIRouter(tags=["city"])
 def city(_: Annotated[Plain, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
     """Name, clock, box, period of the data, levels, plans, categories, measures. Counts below k are left out for
     the public."""
-    key = (service.fresh.word(), "city", principal.kind)
+    key = (service.word(principal.kind, "any"), "city", principal.kind)
     kept = service.answers.get(key)
     if kept is not None:
         return kept

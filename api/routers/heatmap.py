@@ -45,7 +45,7 @@ class HeatMaps:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service, kind, form = self.service, principal_of(scope).kind, _accepted(scope)
-        word = service.fresh.known() or await run_in_threadpool(service.fresh.word)
+        word = await service.stamp(scope, kind)
         key = (word, self.what, scope["query_string"], form, kind)
         answer = service.answers.get(key)
         if answer is None:

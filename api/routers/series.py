@@ -22,7 +22,7 @@ def series_of(
     asked: Annotated[SeriesOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
     """Cases opened by day, week (from Monday) or month, zeros included; null where the public may not see."""
-    key = (service.fresh.word(), "series", asked, principal.kind)
+    key = (service.word(principal.kind, asked.plan), "series", asked, principal.kind)
     kept = service.answers.get(_hashable(key))
     if kept is not None:
         return kept
@@ -56,7 +56,7 @@ def categories_of(
     asked: Annotated[CategoriesOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
     """Cases by category, most first; null where the public may not see."""
-    key = (service.fresh.word(), "categories", asked, principal.kind)
+    key = (service.word(principal.kind, asked.plan), "categories", asked, principal.kind)
     kept = service.answers.get(_hashable(key))
     if kept is not None:
         return kept

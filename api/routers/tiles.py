@@ -37,7 +37,7 @@ class Tiles:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service, who = self.service, principal_of(scope)
-        stamp = service.fresh.known() or await run_in_threadpool(service.fresh.word)
+        stamp = await service.stamp(scope, who.kind)
         key = (stamp, scope["path"], scope["query_string"], who.kind)
         answer = service.tiles.get(key)
         if answer is None:

@@ -20,7 +20,7 @@ router = APIRouter(tags=["city"])
 @router.get("/api/zones", summary="Grids or areas")
 def zones(asked: Annotated[ZonesOf, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
     """Codes, names, parents, area in m², households, a point inside and the box of each, ordered by code."""
-    key = (service.fresh.word(), "zones", asked.by, asked.plan, principal.kind)
+    key = (service.word(principal.kind, asked.plan), "zones", asked.by, asked.plan, principal.kind)
     kept = service.answers.get(key)
     if kept is not None:
         return kept

@@ -74,13 +74,15 @@ def today(columns: Columns) -> dt.date:
 
 
 def plan_of(factory: SessionFactory, store: ColumnStore, columns: Columns, asked: str) -> PlanRef:
-    """The plan a word means today, remembered until plans change."""
+    """The plan a word means today, remembered until plans change; what may be a draft is asked every time."""
     on = today(columns)
 
     def read() -> PlanRef:
         with factory() as session:
             return city_zones.resolve_plan(session, asked, on)
 
+    if not city_zones.settled_plan(asked):
+        return read()
     return store.remember(("plan", asked, on, store.versions["plans"]), read)
 
 
@@ -105,7 +107,10 @@ def _grid_zones(
             return city_zones.grid_zones(session, columns, plan)
 
     v = store.versions
-    return store.remember(("grids", columns.version, plan, v["plans"], v["units"], v["weights"]), read)
+    state = (columns.version, plan, v["plans"], v["units"], v["weights"])
+    if plan.state == "draft":  # one state of each draft, however many edits it sees
+        return store.remember(("draft", plan.id), read, state)
+    return store.remember(("grids", *state), read)
 
 
 def _as_was(factory: SessionFactory, store: ColumnStore, columns: Columns) -> LayerOfCases:

@@ -12,11 +12,14 @@ keeps open follows when the transaction does.
 
 from __future__ import annotations
 
-from grids.drafts.acts import Move, assign, configure, lock, posts, rename
-from grids.drafts.answers import ChangedGrid, Edited, Standing, standing
+from grids.drafts.acts import Move, Seen, assign, configure, lock, posts, rename
+from grids.drafts.answers import ChangedGrid, Edited, Standing, described, deviations, standing
+from grids.drafts.beginning import copy, empty
 from grids.drafts.desk import Desk
 from grids.drafts.draft import Draft
+from grids.drafts.ground import PlanRow
 from grids.drafts.history import log, redo, undo
+from grids.drafts.refusing import stale
 from grids.drafts.shaping import apply, fix, merge, split
 
 __all__ = [
@@ -25,10 +28,16 @@ __all__ = [
     "Draft",
     "Edited",
     "Move",
+    "PlanRow",
+    "Seen",
     "Standing",
     "apply",
     "assign",
     "configure",
+    "copy",
+    "described",
+    "deviations",
+    "empty",
     "fix",
     "lock",
     "log",
@@ -37,6 +46,7 @@ __all__ = [
     "redo",
     "rename",
     "split",
+    "stale",
     "standing",
     "undo",
 ]

@@ -1,12 +1,13 @@
 """The acts of a planner: give units to grids, merge, lock, staff, rename, set what the draft is balanced by.
 
-Every act takes the plan (id or name), the `revision` it was decided on (None: whatever is there), the author and the
-desk, and answers `Edited`. Raises Conflict `plan-immutable` or `stale-revision`, Refused naming the grid or unit.
+Every act takes the plan (id or name), the `revision` it was decided on (None: whatever is there; or a check of the
+locked row that raises), the author and the desk, and answers `Edited`. Raises Conflict `plan-immutable` or
+`stale-revision`, Refused naming the grid or unit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.errors import Refused
+from grids import weights as columns
 from grids.drafts import refusing
 from grids.drafts.answers import Edited
 from grids.drafts.desk import Desk
 from grids.drafts.draft import Draft, Grids
+from grids.drafts.ground import PlanRow
 from grids.drafts.writing import Change, write
 from grids.partition import Flip
 from grids.units import Ints
@@ -35,15 +38,22 @@ class Move:
     to_grid: str | None
 
 
-def begin(session: Session, desk: Desk, plan: int | str, revision: int | None) -> Draft:
+Seen = int | None | Callable[[Session, PlanRow], None]
+
+
+def begin(session: Session, desk: Desk, plan: int | str, revision: Seen) -> Draft:
     """The draft, locked until the transaction ends, when it may be edited from this revision."""
     draft = desk.open(session, plan, lock=True)
-    refusing.check_editable(session, draft.row, revision)
+    refusing.check_draft(draft.row)
+    if callable(revision):
+        revision(session, draft.row)
+    elif revision is not None and revision != draft.revision:
+        raise refusing.stale(session, draft.row, revision)
     return draft
 
 
 def assign(
-    session: Session, plan: int | str, moves: Sequence[Move], *, revision: int | None, author: str, desk: Desk
+    session: Session, plan: int | str, moves: Sequence[Move], *, revision: Seen, author: str, desk: Desk
 ) -> Edited:
     """Gives units to grids, several moves in one act; a unit in two moves is refused (`grid-overlap`)."""
     draft = begin(session, desk, plan, revision)
@@ -54,7 +64,7 @@ def assign(
 
 
 def lock(
-    session: Session, plan: int | str, grids: Sequence[str], *, locked: bool = True, revision: int | None,
+    session: Session, plan: int | str, grids: Sequence[str], *, locked: bool = True, revision: Seen,
     author: str, desk: Desk,
 ) -> Edited:  # fmt: skip
     """Locks grids, so that no edit and no search changes their ground, or unlocks them."""
@@ -69,7 +79,7 @@ def posts(
     plan: int | str,
     of: Mapping[str, float],
     *,
-    revision: int | None,
+    revision: Seen,
     author: str,
     desk: Desk,
 ) -> Edited:
@@ -87,7 +97,7 @@ def posts(
 
 def rename(
     session: Session, plan: int | str, grid: str, *, name: str | None = None, code: str | None = None,
-    revision: int | None, author: str, desk: Desk,
+    revision: Seen, author: str, desk: Desk,
 ) -> Edited:  # fmt: skip
     """A grid's name, and its code when it moved to another area; no code of this plan is given twice."""
     draft = begin(session, desk, plan, revision)
@@ -110,7 +120,7 @@ _TAKEN = "SELECT 1 FROM grid WHERE plan_id = :plan AND code = :code"
 
 def configure(
     session: Session, plan: int | str, *, nesting: str | None = None, bands: Mapping[str, Any] | None = None,
-    weights: Sequence[str] | None = None, tolerance: float | None = None, revision: int | None, author: str, desk: Desk,
+    weights: Sequence[str] | None = None, tolerance: float | None = None, revision: Seen, author: str, desk: Desk,
 ) -> Edited:  # fmt: skip
     """What the draft is judged by: nesting (strict, soft, free), bands, weights (the first balances it), tolerance."""
     draft = begin(session, desk, plan, revision)
@@ -122,6 +132,8 @@ def configure(
     if bands is not None:
         new["bands"] = dict(bands)
     more: dict[str, Any] = {} if tolerance is None else {"tolerance": float(tolerance)}
+    for name in weights or ():
+        columns.read(session, draft.partition.graph, name)  # refuses an unknown one, naming those there are
     if weights is not None:
         more |= {"weight": weights[0] if weights else None, "weights": list(weights[1:])}
     if more:
@@ -143,6 +155,7 @@ def _checked(given: str, field: str) -> str:
 
 def _flip(session: Session, draft: Draft, moves: Sequence[Move]) -> tuple[Flip, int]:
     """The moves as one flip, and how many new grids it makes."""
+    _check_number(sum(len(move.units) for move in moves))
     fresh, parts = 0, []
     for move in moves:
         units = _indices(session, draft, move.units)
@@ -160,6 +173,14 @@ def _flip(session: Session, draft: Draft, moves: Sequence[Move]) -> tuple[Flip, 
     return Flip(unique, to_grid[first]), fresh
 
 
+def _check_number(units: int) -> None:
+    if units > MOST_UNITS:
+        raise Refused(
+            f"一次最多 {MOST_UNITS} 个单元，而非 {units} 个。", f"At most {MOST_UNITS} units at once, not {units}.",
+            code="too-many-units", field="units", measured=units, allowed=MOST_UNITS,
+        )  # fmt: skip
+
+
 def _refuse_overlap(draft: Draft, moves: Sequence[Move], units: Ints, to_grid: Ints, twice: Ints) -> None:
     for unit in twice.tolist():
         targets = list(dict.fromkeys(to_grid[units == unit].tolist()))
@@ -172,13 +193,6 @@ def _refuse_overlap(draft: Draft, moves: Sequence[Move], units: Ints, to_grid: I
 def _indices(session: Session, draft: Draft, units: Sequence[int | str] | Ints) -> Ints:
     """Positions of units given by id or code. Raises Refused naming the first that is none of today's."""
     wanted = units.tolist() if isinstance(units, np.ndarray) else list(units)
-    if len(wanted) > MOST_UNITS:
-        raise Refused(
-            f"一次最多 {MOST_UNITS} 个单元。",
-            f"At most {MOST_UNITS} units at once.",
-            code="too-many-units",
-            field="units",
-        )
     number = draft.ground.number
     ids = [one for one in wanted if isinstance(one, int)]
     if ids and len(ids) == len(wanted):

@@ -17,7 +17,8 @@ from grids.units import Floats, Ints
 @dataclass(frozen=True)
 class ChangedGrid:
     """A grid as it is now. `loads` by weight, in the weight's own unit; `deviation` from its fair load by the first one
-    (0.1: ten percent above; None when nothing weighs anything); `areas` is the number of nesting areas it touches."""
+    (0.1: ten percent above; None when nothing weighs anything); `parts`
+    are pieces one cannot walk between, `areas` the nesting areas it touches."""
 
     code: str
     name: str
@@ -27,9 +28,10 @@ class ChangedGrid:
     area_m2: float
     perimeter_m: float
     compactness: float
-    pieces: int
+    parts: int
     contiguous: bool
     areas: int
+    crossing: bool
     cut_edges: int
     posts: float
     locked: bool
@@ -95,9 +97,10 @@ def described(draft: Draft, grids: Ints) -> list[ChangedGrid]:
             area_m2=float(book.area_m2[g]),
             perimeter_m=float(book.perimeter_m[g]),
             compactness=float(compact[g]),
-            pieces=int(book.pieces[g]),
+            parts=int(book.pieces[g]),
             contiguous=bool(book.pieces[g] <= 1),
             areas=int(book.areas[g]),
+            crossing=bool(book.areas[g] > 1),
             cut_edges=int(book.cuts[g]),
             posts=float(own.posts[g]),
             locked=bool(own.locked[g]),

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.errors import Refused
-from grids.drafts.acts import begin
+from grids.drafts.acts import Seen, begin
 from grids.drafts.answers import Edited
 from grids.drafts.desk import Desk
 from grids.drafts.draft import Draft, Grids
@@ -20,7 +20,7 @@ from grids.drafts.writing import Change, write
 from grids.partition import Flip
 
 
-def undo(session: Session, plan: int | str, *, revision: int | None, author: str, desk: Desk) -> Edited:
+def undo(session: Session, plan: int | str, *, revision: Seen, author: str, desk: Desk) -> Edited:
     """Takes back the latest act that still stands. Raises Refused `nothing-to-undo`."""
     draft = begin(session, desk, plan, revision)
     if not draft.log.done:
@@ -29,7 +29,7 @@ def undo(session: Session, plan: int | str, *, revision: int | None, author: str
     return _back_to(session, desk, draft, ("undo", target, target), target - 1, 0, author)
 
 
-def redo(session: Session, plan: int | str, *, revision: int | None, author: str, desk: Desk) -> Edited:
+def redo(session: Session, plan: int | str, *, revision: Seen, author: str, desk: Desk) -> Edited:
     """Does again what was undone last; a new act in between ends this. Raises Refused `nothing-to-redo`."""
     draft = begin(session, desk, plan, revision)
     if not draft.log.undone:

@@ -18,15 +18,10 @@ NAMED = 8
 LISTED = 200
 
 
-def check_editable(session: Session, row: PlanRow, revision: int | None) -> None:
-    """Raises Conflict unless the plan is a draft (`plan-immutable`) at this revision (`stale-revision`).
-
-    `revision` None takes whatever is there: for the operator at the command line, whose act waits its turn.
-    """
+def check_draft(row: PlanRow) -> None:
+    """Raises Conflict `plan-immutable` unless the plan is a draft."""
     if row.state != "draft":
         raise _immutable(row)
-    if revision is not None and revision != row.revision:
-        raise _stale(session, row, revision)
 
 
 def _immutable(row: PlanRow) -> Conflict:
@@ -46,7 +41,8 @@ def _immutable(row: PlanRow) -> Conflict:
     )
 
 
-def _stale(session: Session, row: PlanRow, revision: int) -> Conflict:
+def stale(session: Session, row: PlanRow, revision: int) -> Conflict:
+    """The refusal of an act decided on an earlier revision: who changed the plan since, when, which grids and units."""
     if revision > row.revision:
         return Conflict(
             f"方案“{row.name}”只到第 {row.revision} 版，没有第 {revision} 版。",
@@ -72,7 +68,7 @@ def _stale(session: Session, row: PlanRow, revision: int) -> Conflict:
         field="revision",
         revision=row.revision,
         measured=revision,
-        who=last["author"],
+        author=last["author"],
         at=last["at"].isoformat(),
         changed=changes,
         do_zh="请按新版重做。",

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from grids import editing
 from grids.drafts import refusing
-from grids.drafts.acts import begin
+from grids.drafts.acts import Seen, begin
 from grids.drafts.answers import Edited
 from grids.drafts.desk import Desk
 from grids.drafts.draft import Draft, Grids
@@ -23,7 +23,7 @@ from grids.units import METRES_PER_DEGREE, Floats, Ints
 
 
 def apply(
-    session: Session, plan: int | str, revision: int | None, act: str, new_partition: Partition,
+    session: Session, plan: int | str, revision: Seen, act: str, new_partition: Partition,
     what: Mapping[str, Any], author: str, desk: Desk | None = None,
 ) -> Edited:  # fmt: skip
     """Makes a draft what some computation found, as one act that can be undone.
@@ -38,7 +38,7 @@ def apply(
 
 def split(
     session: Session, plan: int | str, grid: str, *, parts: int = 2, posts: Sequence[float] | None = None,
-    line: Sequence[tuple[float, float]] | None = None, seed: int = 0, revision: int | None, author: str, desk: Desk,
+    line: Sequence[Sequence[float]] | None = None, seed: int = 0, revision: Seen, author: str, desk: Desk,
 ) -> Edited:  # fmt: skip
     """A grid in `parts` contiguous parts of about equal load, in proportion to `posts`, or along a drawn `line`
     (longitude, latitude). The first part keeps the code, the others get new ones and, with `posts`, their posts."""
@@ -58,7 +58,7 @@ def split(
 
 
 def merge(
-    session: Session, plan: int | str, grid: str, other: str, *, revision: int | None, author: str, desk: Desk
+    session: Session, plan: int | str, grid: str, other: str, *, revision: Seen, author: str, desk: Desk
 ) -> Edited:
     """Gives all ground of `other`, which lies beside `grid`, to it; the posts of both stay together."""
     draft = begin(session, desk, plan, revision)
@@ -73,7 +73,7 @@ def merge(
 
 def fix(
     session: Session, plan: int | str, grid: str, *, tolerance: float | None = None, seed: int = 0,
-    revision: int | None, author: str, desk: Desk,
+    revision: Seen, author: str, desk: Desk,
 ) -> Edited:  # fmt: skip
     """Puts one grid right (pieces, balance, outline), touching only it and the grids beside it."""
     draft = begin(session, desk, plan, revision)
@@ -106,7 +106,7 @@ def _reshape(session: Session, desk: Desk, draft: Draft, change: Change, after: 
     return write(session, desk, draft, replace(change, flip=Flip(flip.units, to), more=more), author)
 
 
-def _in_metres(session: Session, draft: Draft, line: Sequence[tuple[float, float]]) -> Floats:
+def _in_metres(session: Session, draft: Draft, line: Sequence[Sequence[float]]) -> Floats:
     """A line in degrees as x, y of the unit graph, whose origin is told by any one unit."""
     graph = draft.partition.graph
     lon, lat = session.execute(

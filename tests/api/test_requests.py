@@ -147,7 +147,8 @@ def test_nul_and_size(town: Any) -> None:
     assert problem(answer, 414)["type"] == "urn:wangge:problem:request-too-large"
     big = {"token": "x" * 100_000}
     problem(town.ask("POST", "/api/session", json=big), 413)
-    problem(town.ask("POST", "/api/session", content=iter([b"x" * 3000] * 9)), 413)
+    streamed = {"content": iter([b"x" * 3000] * 9), "headers": {"Content-Type": "application/json"}}
+    problem(town.ask("POST", "/api/session", **streamed), 413)
 
 
 def test_language(town: Any) -> None:

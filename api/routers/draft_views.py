@@ -1,0 +1,108 @@
+"""`/api/plans/{plan}/grids`, `/assignment`, `/edits`: a plan as a table of grids, unit by unit, and act by act."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from api import answers, writes
+from api.dependencies import TheService
+from api.routers import shown
+from api.schemas import WHOLE, Plain
+from grids import drafts
+from grids.drafts import Draft
+
+router = APIRouter(prefix="/api/plans", tags=["drafts"])
+PRIVATE = "private, no-cache"
+
+
+class Assigned(Plain):
+    """How units are named."""
+
+    units: Literal["id", "code"] = Field("id", description="单元以编号或编码表示 / units by id or code")
+
+
+class Paged(Plain):
+    """A page of the history, the latest first."""
+
+    limit: int = Field(100, ge=1, le=1000)
+    before: int | None = Field(None, ge=0, le=WHOLE, description="此版本之前 / acts before this revision")
+
+
+@router.get("/{plan}/grids", summary="The grids of a plan, column by column")
+def grids(_: Annotated[Plain, Query()], plan: str, service: TheService) -> answers.Answer:
+    """Loads by weight, deviation from the fair load, area, outline, compactness, pieces, posts, locks; in order of code."""
+    draft = _open(service, plan)
+    etag = writes.validator(draft.row, "grids", draft.row.weighed, drafts.standing(draft))
+    return answers.json({**_head(draft), **_columns(draft)}, etag=etag, cache=PRIVATE)
+
+
+@router.get("/{plan}/assignment", summary="unit → grid")
+def assignment(asked: Annotated[Assigned, Query()], plan: str, service: TheService) -> answers.Answer:
+    """`grid[i]` is the index into `grids` of unit `units[i]`, −1 where it is open."""
+    draft = _open(service, plan)
+    graph = draft.partition.graph
+    found = {
+        **_head(draft),
+        "grids": draft.grids.codes,
+        "units": graph.codes if asked.units == "code" else graph.ids,
+        "grid": draft.partition.grid,
+    }
+    etag = writes.validator(draft.row, "assignment", asked.units, draft.row.ground)
+    return answers.json(found, etag=etag, cache=PRIVATE)
+
+
+@router.get("/{plan}/edits", summary="The history of a plan")
+def edits(asked: Annotated[Paged, Query()], plan: str, service: TheService) -> answers.Answer:
+    """Acts with author and time, the latest first; `next` is the `before` of the next page, null on the last."""
+    with service.session() as session:
+        draft = service.desk.open(session, shown.plan(service, session, plan, "admin").id)
+        found = drafts.log(session, draft.row.id, limit=asked.limit, before=asked.before)
+    more = len(found) == asked.limit and found[-1]["revision"] > 1
+    page = {
+        **_head(draft),
+        "can_undo": bool(draft.log.done),
+        "can_redo": bool(draft.log.undone),
+        "edits": found,
+        "next": found[-1]["revision"] if more else None,
+    }
+    etag = writes.validator(draft.row, "edits", asked.limit, asked.before)
+    return answers.json(page, etag=etag, cache=PRIVATE)
+
+
+def _open(service: TheService, plan: str) -> Draft:
+    with service.session() as session:
+        return service.desk.open(session, shown.plan(service, session, plan, "admin").id)
+
+
+def _head(draft: Draft) -> dict[str, Any]:
+    row = draft.row
+    return {"plan": row.id, "name": row.name, "state": row.state, "revision": row.revision}
+
+
+def _columns(draft: Draft) -> dict[str, Any]:
+    book, own = draft.ledger, draft.grids
+    graph = draft.partition.graph
+    return {
+        "nesting": draft.row.nesting,
+        "weights": book.measured.names,
+        "score": dataclasses.asdict(drafts.standing(draft)),
+        "codes": own.codes,
+        "names": own.names,
+        "area_codes": [graph.area_codes[a] if a >= 0 else None for a in book.main_area.tolist()],
+        "loads": dict(zip(book.measured.names, book.loads, strict=True)),
+        "deviation": drafts.deviations(draft),
+        "units": book.units,
+        "area_m2": book.area_m2,
+        "perimeter_m": book.perimeter_m,
+        "compactness": book.compactness,
+        "parts": book.pieces,
+        "crossing": book.areas > 1,
+        "areas": book.areas,
+        "cut_edges": book.cuts,
+        "posts": own.posts,
+        "locked": own.locked,
+    }
