@@ -9,7 +9,6 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import IntegrityError
@@ -19,15 +18,11 @@ from geo.codes import parse
 from geo.db.tables import Audit, Plan
 from geo.db.versions import bump
 from geo.errors import Conflict, RefusedArgument
-from geo.progress import Progress, silent
-from grids import codes, constraints, measures, refusals, search, stored, units, weights
+from grids import codes, constraints, measures, refusals, stored, units, weights
 from grids.constraints import Violation
 from grids.partition import Partition
-from grids.problem import Nesting, Problem
 from grids.stored import city_today, code_template, days, find
-from grids.units import Floats
 
-NESTING = ("strict", "soft", "free")
 APPROVAL_LOCK = 0x57414E47  # one approval at a time; the exclusion constraint stands behind it
 
 
@@ -47,40 +42,6 @@ class Listed:
     revision: int
     author: str
     created_at: dt.datetime
-
-
-def propose(
-    session: Session, *, name: str, grids: int | None = None, per_grid: float | None = None, weight: str = "cases",
-    nest: Nesting = "strict", seed: int = 0, author: str = "operator", progress: Progress = silent,
-) -> int:  # fmt: skip
-    """A new draft whose grids hold about equally much of `weight`; returns the plan's id.
-
-    Give the number of `grids`, or `per_grid`: how much one grid should hold, in the weight's own unit (cases,
-    households, minutes, m²). The same input and seed give the same plan.
-    """
-    if nest not in NESTING:
-        raise RefusedArgument(
-            f"未知嵌套方式 {nest}。", f"Unknown nesting {nest!r}.", code="nesting", field="nest",
-            do_zh="请用 strict、soft 或 free。", do_en="Use strict, soft or free.",
-        )  # fmt: skip
-    stored.check_name(session, name)
-    today = city_today(session)
-    graph = units.read(session, today)
-    load = weights.read(session, graph, weight)
-    k = _how_many(load, grids, per_grid, weight)
-    if per_grid is not None:  # a wish for the average: never fewer grids than the ground allows
-        k = min(max(k, search.fewest(Problem(graph, load, min(k, graph.n), nesting=nest))), graph.n)
-    problem = Problem(graph, load, k, nesting=nest, seed=seed)
-    partition = search.propose(problem, progress=progress)[0].partition
-    current = _holding(session, today)
-    named = _named(session, partition, current)
-    plan = stored.write(
-        session, name, partition, named, nesting=nest, origin="proposed", author=author,
-        based_on_id=current.id if current else None,
-    )  # fmt: skip
-    _audit(session, author, "propose", plan, grids=partition.k, weight=weight, seed=seed)
-    bump(session, "plans")
-    return plan.id
 
 
 def check(session: Session, plan: int | str) -> list[Violation]:
@@ -125,7 +86,7 @@ def approve(session: Session, plan: int | str, valid_from: dt.date, planner: str
         raise refusals.too_early(valid_from, today)
     refusals.refuse_broken(row, check(session, row.id))
     _put_in_force(session, row, valid_from, planner)
-    _audit(session, planner, "approve", row, valid_from=valid_from.isoformat())
+    audit(session, planner, "approve", row, valid_from=valid_from.isoformat())
     bump(session, "plans")
     return show(session, row.id)
 
@@ -157,7 +118,7 @@ def withdraw(session: Session, plan: int | str, planner: str = "operator") -> Li
         ),
         {"start": start, "end": end},
     )
-    _audit(session, planner, "withdraw", row, valid_from=start.isoformat())
+    audit(session, planner, "withdraw", row, valid_from=start.isoformat())
     bump(session, "plans")
     return show(session, row.id)
 
@@ -204,7 +165,7 @@ def assignment(session: Session, plan: int | str) -> list[dict[str, Any]]:
 
 def name_grids(session: Session, partition: Partition) -> list[codes.Named]:
     """Codes for a new plan's grids, given the plan in force and every code ever approved."""
-    return _named(session, partition, _holding(session, city_today(session)))
+    return _named(session, partition, holding(session, city_today(session)))
 
 
 def _named(session: Session, partition: Partition, current: Plan | None) -> list[codes.Named]:
@@ -225,33 +186,7 @@ def _named(session: Session, partition: Partition, current: Plan | None) -> list
     return codes.assign(partition, template, used, former)
 
 
-def _how_many(load: Floats, grids: int | None, per_grid: float | None, weight: str) -> int:
-    if (grids is None) == (per_grid is None):
-        raise RefusedArgument(
-            "请在 --grids 与 --per-grid 中给出一个。", "Give either --grids or --per-grid.", code="grids-or-per-grid",
-            field="grids",
-        )  # fmt: skip
-    if grids is not None:
-        wanted = float(grids)
-    else:
-        assert per_grid is not None
-        wanted = float(np.round(load.sum() / per_grid)) if np.isfinite(per_grid) and per_grid > 0 else 0.0
-        wanted = max(wanted, 1.0) if wanted == 0 and per_grid > 0 else wanted
-    if not 1 <= wanted <= 1_000_000:
-        shown = grids if grids is not None else per_grid
-        raise RefusedArgument(
-            f"网格数不可用：{shown}（{weight} 合计 {load.sum():g}）。",
-            f"{shown} does not make a number of grids ({weight} total {load.sum():g}).",
-            code="grids-number",
-            field="grids" if grids is not None else "per-grid",
-            measured=shown,
-            do_zh="请给正数。",
-            do_en="Give a positive number.",
-        )
-    return int(wanted)
-
-
-def _holding(session: Session, day: dt.date) -> Plan | None:
+def holding(session: Session, day: dt.date) -> Plan | None:
     """The plan in force on a day."""
     found: Plan | None = (
         session.query(Plan).filter(Plan.state == "approved", Plan.during.contains(day)).one_or_none()
@@ -309,7 +244,8 @@ def _listed(row: Plan, count: int, today: dt.date) -> Listed:
     )  # fmt: skip
 
 
-def _audit(session: Session, who: str, act: str, plan: Plan, **what: Any) -> None:
+def audit(session: Session, who: str, act: str, plan: Plan, **what: Any) -> None:
+    """Writes down who did what to a plan."""
     session.add(Audit(who=who, act=f"plan.{act}", what={"plan": plan.id, "name": plan.name, **what}))
     session.flush()
 
@@ -321,7 +257,6 @@ __all__ = [
     "check",
     "city_today",
     "listing",
-    "propose",
     "score",
     "show",
     "withdraw",

@@ -97,8 +97,12 @@ def read(session: Session, plan: Plan, graph: UnitGraph) -> Stored:
 def write(
     session: Session, name: str, partition: Partition, named: Sequence[Named], *, nesting: str, origin: str, author: str,
     based_on_id: int | None = None, grid_names: Sequence[str] | None = None,
+    posts: NDArray[np.float64] | None = None, locked: NDArray[np.bool_] | None = None,
 ) -> Plan:  # fmt: skip
-    """A new draft: the plan, its grids (polygons are the coverage union of their units) and unit → grid; flushed."""
+    """A new draft: the plan, its grids (polygons are the coverage union of their units) and unit → grid; flushed.
+
+    `posts` (1) and `locked` (no) of each grid.
+    """
     check_name(session, name)
     session.execute(text("INSERT INTO city (name) VALUES ('') ON CONFLICT DO NOTHING"))
     plan = Plan(
@@ -117,7 +121,9 @@ def write(
     except IntegrityError as problem:
         raise _name_taken(name) from problem
     names = grid_names or [default_name(partition.graph, one) for one in named]
-    ids = _write_grids(session, plan.id, partition, named, names)
+    posts = np.ones(partition.k) if posts is None else posts
+    locked = np.zeros(partition.k, np.bool_) if locked is None else locked
+    ids = _write_grids(session, plan.id, partition, named, names, posts, locked)
     held = (
         (plan.id, unit, ids[g])
         for unit, g in zip(partition.graph.ids.tolist(), partition.grid.tolist(), strict=True)
@@ -188,8 +194,9 @@ def _name_taken(name: str) -> RefusedArgument:
 
 
 def _write_grids(
-    session: Session, plan_id: int, partition: Partition, named: Sequence[Named], names: Sequence[str]
-) -> list[int]:
+    session: Session, plan_id: int, partition: Partition, named: Sequence[Named], names: Sequence[str],
+    posts: NDArray[np.float64], locked: NDArray[np.bool_],
+) -> list[int]:  # fmt: skip
     graph = partition.graph
     rows = session.execute(text("SELECT id, ST_AsBinary(geom) AS geom FROM unit"))
     wkb = {row.id: row.geom for row in rows}
@@ -203,14 +210,15 @@ def _write_grids(
         )
     )
     area_m2, perimeter_m = partition.area_m2, partition.perimeter_m
-    statement = "COPY grid (id, plan_id, code, name, area_code, geom, area_m2, perimeter_m) FROM STDIN"
+    statement = (
+        "COPY grid (id, plan_id, code, name, area_code, geom, area_m2, perimeter_m, posts, locked) FROM STDIN"
+    )
     with raw(session).cursor() as cursor, cursor.copy(statement) as copy:
         for g, one in enumerate(named):
             shape = outline(units[order[starts[g] : starts[g + 1]]])
             area = graph.area_codes[one.area] if one.area >= 0 else None
-            copy.write_row(
-                (ids[g], plan_id, one.code, names[g], area, shape, float(area_m2[g]), float(perimeter_m[g]))
-            )
+            size = (float(area_m2[g]), float(perimeter_m[g]), float(posts[g]), bool(locked[g]))
+            copy.write_row((ids[g], plan_id, one.code, names[g], area, shape, *size))
     return [int(i) for i in ids]
 
 

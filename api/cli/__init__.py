@@ -28,6 +28,7 @@ MODULES = {  # which commands a module of this package adds
     "load_cases": ("load cases", "load facilities", "runs"),
     "load_ground": ("load network", "load weights", "load plan", "plan import"),
     "plan_judging": ("plan score",),
+    "plan_proposing": ("plan propose",),
     "ground": ("units", "plan"),
     "look_heatmap": ("heatmap",),
     "look_export": ("export",),

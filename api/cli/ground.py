@@ -44,7 +44,7 @@ def build_units(
             field="cells",
             do_en="auto, square or hexagon.",
         )
-    extra = _barriers(barriers) if barriers else None
+    extra = read_obstacles(barriers) if barriers else None
     with edge.work() as session, output.progress() as progress:
         report = etl.units.build(
             session,
@@ -72,7 +72,7 @@ def show_units(as_json: AsJson = False) -> None:
         output.result(etl.units.describe(session), as_json)
 
 
-def _barriers(path: Path) -> Any:
+def read_obstacles(path: Path) -> Any:
     """A file's ways as obstacles: every line divides, as its class says."""
     import numpy as np
 
@@ -115,49 +115,6 @@ def show_plan(which: Which, as_json: AsJson = False) -> None:
 
     with edge.work() as session:
         output.result(_row(plans.show(session, which)), as_json)
-
-
-@plan.command("propose")
-def propose_plan(
-    name: Annotated[str, typer.Option(help="方案名称 / the plan's name")],
-    grids: Annotated[int | None, typer.Option(help="网格数 / number of grids")] = None,
-    per_grid: Annotated[
-        float | None, typer.Option("--per-grid", help="每网格的量，以权重为单位 / how much one grid holds")
-    ] = None,
-    weight: Annotated[
-        str, typer.Option(help="cases, households, workload, area, 列名 / or a column")
-    ] = "cases",
-    nest: Annotated[str, typer.Option(help="strict, soft, free")] = "strict",
-    seed: Annotated[int, typer.Option(help="随机种子 / seed")] = 0,
-    tolerance: Annotated[
-        float, typer.Option(help="均衡容差 / deviation from the mean still called even")
-    ] = 0.10,
-    as_json: AsJson = False,
-) -> None:
-    """提出连通、嵌套、均衡的方案 / Propose a contiguous, nested, balanced plan."""
-    from grids import plans
-
-    with edge.work() as session, output.progress() as progress:
-        plan_id = plans.propose(
-            session,
-            name=name,
-            grids=grids,
-            per_grid=per_grid,
-            weight=weight,
-            nest=nest,  # type: ignore[arg-type]
-            seed=seed,
-            progress=progress,
-        )
-        facts = {
-            "id": plan_id,
-            "name": name,
-            **dataclasses.asdict(plans.score(session, plan_id, weight, tolerance)),
-        }
-    output.say(
-        f"方案“{name}”（编号 {plan_id}）：{facts['grids']} 个网格。批准：wangge plan approve {plan_id} --from 日期",
-        f"Plan {name!r} (id {plan_id}): {facts['grids']} grids. Approve: wangge plan approve {plan_id} --from DATE",
-    )
-    output.result(facts, as_json)
 
 
 @plan.command("check")

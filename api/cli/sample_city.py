@@ -25,7 +25,7 @@ from geo.db.versions import bump
 from geo.errors import Conflict, Lang
 from geo.progress import Progress
 from geo.settings import Settings
-from grids import plans
+from grids import plans, proposals
 
 FULL_AREA_M2 = 135_000_000.0
 EMPTY_TIMES = 20.0  # fields, water and parks: units of up to twenty targets
@@ -217,14 +217,14 @@ def _plan(session: Session, spec: SampleSpec, made: Made, progress: Progress) ->
     """Propose the first plan on households and let it hold from the first case on."""
     known = next((p for p in plans.listing(session) if p.name == PLAN_NAME), None)
     if known is None:
-        plan = plans.propose(
+        plan = proposals.propose(
             session,
             name=PLAN_NAME,
             per_grid=HOUSEHOLDS_PER_GRID,
             weight="households",
             seed=spec.seed,
             progress=progress,
-        )
+        ).plan_ids[0]
         plans.approve(session, plan, spec.first_day, "operator")
         known = next(p for p in plans.listing(session) if p.id == plan)
     made.grids, made.valid_from = known.grids, str(known.valid_from)

@@ -18,6 +18,8 @@ from grids import stored
 router = APIRouter(prefix="/api/plans", tags=["plans"])
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+Code = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+Posts = Annotated[float, Field(gt=0, le=1e6)]
 WeightName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 MOST_GRIDS = 1_000_000
 
@@ -43,6 +45,18 @@ class Proposal(Given):
         0.10, ge=0, le=10, description="均衡容差 / deviation still called even, 0.1 = 10 %"
     )
     seed: int = Field(0, ge=0, le=WHOLE, description="随机种子 / the same seed gives the same plan")
+    choices: int = Field(
+        1, ge=1, le=5, description="方案数，沿嵌套、均衡、紧凑取舍 / plans along the trade-off"
+    )
+    locked: list[Code] = Field(
+        default_factory=list,
+        max_length=5_000,
+        description="保持不动的现行网格 / grids of the plan in force that stay",
+    )
+    posts: Posts | list[Posts] | None = Field(
+        None,
+        description="岗位：每网格几个，或逐个网格 / posts of every grid, or of each; loads are in proportion",
+    )
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:

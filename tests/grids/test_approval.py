@@ -17,7 +17,7 @@ import etl.units
 from geo.db import session as sessions
 from geo.errors import Conflict, NotFound, RefusedArgument
 from geo.settings import Settings
-from grids import plans, stored
+from grids import plans, proposals, stored
 
 Insert = Callable[..., int]
 DAY = dt.timedelta(days=1)
@@ -34,7 +34,7 @@ def city(settings: Settings, insert_areas: Insert) -> Settings:
         insert_areas(s, "community", areas, rank=4)
         etl.units.build(s, target_area_m2=12_000)
         for name in "ABCD":
-            plans.propose(s, name=name, grids=4, weight="area", seed=ord(name))
+            proposals.propose(s, name=name, grids=4, weight="area", seed=ord(name)).plan_ids[0]
     return settings
 
 
@@ -151,7 +151,7 @@ def test_a_grid_in_two_pieces_is_refused(city: Settings) -> None:
 def test_codes_of_approved_grids_are_never_given_to_other_ground(city: Settings) -> None:
     with sessions.session(city) as s:
         plans.approve(s, "A", dt.date(2020, 1, 1))
-        plans.propose(s, name="E", grids=11, weight="area")
+        proposals.propose(s, name="E", grids=11, weight="area").plan_ids[0]
         before = dict(iter_rows(s, "A"))
         after = dict(iter_rows(s, "E"))
         shared = set(before) & set(after)
@@ -177,7 +177,7 @@ def test_names_and_ids(city: Settings) -> None:
         assert stored.find(s, "A").id == stored.find(s, stored.find(s, "A").id).id
         for wrong in ("", " A", "12", "current", "as-of:2020-01-01", "A", "x" * 81):
             with pytest.raises(RefusedArgument):
-                plans.propose(s, name=wrong, grids=4, weight="area")
+                proposals.propose(s, name=wrong, grids=4, weight="area").plan_ids[0]
         with pytest.raises(NotFound, match="plan list"):
             plans.show(s, "nobody")
         with pytest.raises(NotFound):
@@ -201,13 +201,13 @@ def test_names_and_ids(city: Settings) -> None:
 )
 def test_impossible_wishes(city: Settings, wish: dict[str, Any], code: str) -> None:
     with sessions.session(city) as s, pytest.raises(RefusedArgument) as refused:
-        plans.propose(s, **{"name": "x", "weight": "area", **wish})
+        proposals.propose(s, **{"name": "x", "weight": "area", **wish}).plan_ids[0]
     assert refused.value.code == code
 
 
 def test_a_wish_for_the_average_never_asks_for_too_few_grids(city: Settings) -> None:
     with sessions.session(city) as s:
-        plan = plans.propose(s, name="x", per_grid=1e12, weight="area")
+        plan = proposals.propose(s, name="x", per_grid=1e12, weight="area").plan_ids[0]
         assert plans.show(s, plan).grids == 2 and plans.check(s, plan) == []
         with pytest.raises(RefusedArgument):
             plans.score(s, plan, "area", tolerance=float("nan"))
@@ -216,6 +216,6 @@ def test_a_wish_for_the_average_never_asks_for_too_few_grids(city: Settings) -> 
 def test_nesting_modes(city: Settings) -> None:
     with sessions.session(city) as s:
         for nest in ("soft", "free"):
-            plan = plans.propose(s, name=nest, grids=1, weight="area", nest=nest)
+            plan = proposals.propose(s, name=nest, grids=1, weight="area", nest=nest).plan_ids[0]
             assert plans.check(s, plan) == []
             assert plans.score(s, plan, "area").crossing == 1

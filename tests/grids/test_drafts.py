@@ -15,7 +15,7 @@ import etl.units
 from geo.db import session as sessions
 from geo.errors import Conflict, NotFound, Refused
 from geo.settings import Settings
-from grids import drafts, plans, stored, units
+from grids import drafts, plans, proposals, stored, units
 from grids.drafts import Desk, Move
 from grids.ledger import Ledger
 from grids.partition import Partition
@@ -31,7 +31,7 @@ def city(settings: Settings, insert_areas: Insert) -> Settings:
     with sessions.session(settings) as s:
         insert_areas(s, "community", AREAS, rank=4)
         etl.units.build(s, target_area_m2=12_000)
-        plans.propose(s, name="A", grids=6, weight="area", seed=1)
+        proposals.propose(s, name="A", grids=6, weight="area", seed=1).plan_ids[0]
     return settings
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from geo.db import session as sessions
 from geo.errors import NotFound, RefusedArgument
 from geo.settings import Settings
-from grids import judging, plans
+from grids import judging, plans, proposals
 from grids.measures.catalogue import FIGURES
 from tests.grids import judged_city
 
@@ -36,7 +36,7 @@ def city(ground: Settings) -> Iterator[Session]:
 
 
 def test_every_figure_has_a_value_or_a_reason(city: Session) -> None:
-    plan = plans.propose(city, name="甲", grids=12, weight="area")
+    plan = proposals.propose(city, name="甲", grids=12, weight="area").plan_ids[0]
     card = judging.scorecard(city, plan)
     assert set(card.figures) == set(FIGURES)
     for key, value in card.figures.items():
@@ -49,7 +49,7 @@ def test_every_figure_has_a_value_or_a_reason(city: Session) -> None:
 
 
 def test_loads_by_sql(city: Session) -> None:
-    plan = plans.propose(city, name="甲", grids=9, weight="area")
+    plan = proposals.propose(city, name="甲", grids=9, weight="area").plan_ids[0]
     loads = np.array(
         city.scalars(
             text(
@@ -72,7 +72,7 @@ def test_loads_by_sql(city: Session) -> None:
 
 @pytest.mark.parametrize("near_m", [0.5, 20, 120])
 def test_near_line_as_postgis_sees_it(city: Session, near_m: float) -> None:
-    plan = plans.propose(city, name="甲", grids=12, weight="area")
+    plan = proposals.propose(city, name="甲", grids=12, weight="area").plan_ids[0]
     card = judging.scorecard(city, plan, near_m=near_m)
     near = city.scalar(
         text(
@@ -87,7 +87,7 @@ def test_near_line_as_postgis_sees_it(city: Session, near_m: float) -> None:
 
 
 def test_reock_of_the_grids_own_polygons(city: Session) -> None:
-    plan = plans.propose(city, name="甲", grids=7, weight="area")
+    plan = proposals.propose(city, name="甲", grids=7, weight="area").plan_ids[0]
     found = city.execute(
         text(
             "SELECT ST_Area(m) / (pi() * radius * radius) AS r FROM (SELECT ST_Transform(geom, 4547) AS m FROM grid "
@@ -104,7 +104,7 @@ def test_reock_of_the_grids_own_polygons(city: Session) -> None:
 def test_nothing_happened_yet(db: Session, insert_areas: Insert) -> None:
     judged_city.found(db, insert_areas, cases=0)
     db.execute(text("DELETE FROM weight"))
-    plan = plans.propose(db, name="甲", grids=8, weight="area")
+    plan = proposals.propose(db, name="甲", grids=8, weight="area").plan_ids[0]
     card = judging.scorecard(db, plan, weight="cases")
     for key in ("gini", "largest_deviation", "near_line_share", "households_in_band", "posts_share"):
         assert card.figures[key] is None and card.missing[key].zh and card.missing[key].en
@@ -112,7 +112,7 @@ def test_nothing_happened_yet(db: Session, insert_areas: Insert) -> None:
 
 
 def test_refusals_name_the_field(city: Session) -> None:
-    plan = plans.propose(city, name="甲", grids=8, weight="area")
+    plan = proposals.propose(city, name="甲", grids=8, weight="area").plan_ids[0]
     for words, field in (
         ({"tolerance": -1.0}, "tolerance"),
         ({"near_m": 1e6}, "near-m"),

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 import etl.units
 from geo.errors import RefusedArgument
-from grids import plans
+from grids import plans, proposals
 
 Insert = Callable[..., int]
 
@@ -38,7 +38,7 @@ def ground(db: Session, insert_areas: Insert) -> Session:
 
 
 def test_a_first_plan_from_nothing_but_areas(ground: Session) -> None:
-    plan = plans.propose(ground, name="首版", grids=20, weight="area")
+    plan = proposals.propose(ground, name="首版", grids=20, weight="area").plan_ids[0]
     assert plans.check(ground, plan) == []
     card = plans.score(ground, plan, "area")
     assert (card.grids, card.open_units, card.crossing, card.contiguous) == (20, 0, 0, 1.0)
@@ -50,7 +50,7 @@ def test_a_first_plan_from_nothing_but_areas(ground: Session) -> None:
 
 
 def test_grids_are_connected_for_networkx_too(ground: Session) -> None:
-    plan = plans.propose(ground, name="首版", grids=13, weight="area", seed=3)
+    plan = proposals.propose(ground, name="首版", grids=13, weight="area", seed=3).plan_ids[0]
     graph = nx.Graph()
     graph.add_edges_from(
         tuple(e) for e in ground.execute(text("SELECT unit_a, unit_b FROM unit_border WHERE walkable"))
@@ -65,4 +65,4 @@ def test_grids_are_connected_for_networkx_too(ground: Session) -> None:
 
 def test_no_units_names_the_command(db: Session) -> None:
     with pytest.raises(RefusedArgument, match="units build"):
-        plans.propose(db, name="x", grids=3, weight="area")
+        proposals.propose(db, name="x", grids=3, weight="area").plan_ids[0]

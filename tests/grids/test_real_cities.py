@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 import etl.boundaries
 import etl.units
-from grids import plans
+from grids import plans, proposals
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +71,7 @@ def test_boston_neighbourhoods(db: Session, shared_data: Path) -> None:
     etl.boundaries.load(db, file, level="community")
     etl.units.build(db, target_area_m2=60_000)
     assert_sound(db, "community", 60_000)
-    plan = plans.propose(db, name="Boston", grids=200, weight="area")
+    plan = proposals.propose(db, name="Boston", grids=200, weight="area").plan_ids[0]
     assert plans.check(db, plan) == []
     assert_connected(db, plan)
     card = plans.score(db, plan, "area")
@@ -86,7 +86,7 @@ def test_taipei_villages_in_towns(db: Session, shared_data: Path) -> None:
     report = etl.units.build(db, target_area_m2=40_000)
     assert report.details["areas"] == 456
     assert_sound(db, "community", 40_000)
-    plan = plans.propose(db, name="Taipei", per_grid=300_000, weight="area")
+    plan = proposals.propose(db, name="Taipei", per_grid=300_000, weight="area").plan_ids[0]
     assert plans.check(db, plan) == []
     assert_connected(db, plan)
     crossing = db.scalar(
@@ -102,6 +102,6 @@ def test_nanjing_streets(db: Session, shared_data: Path) -> None:
     etl.boundaries.load(db, shared_data / "data/china_nanjing_jiangning/gbk_shp/江宁街道.shp", level="street")
     etl.units.build(db, within="street", target_area_m2=250_000)
     assert_sound(db, "street", 250_000)
-    plan = plans.propose(db, name="江宁", grids=120, weight="area", seed=1)
+    plan = proposals.propose(db, name="江宁", grids=120, weight="area", seed=1).plan_ids[0]
     assert plans.check(db, plan) == []
     assert_connected(db, plan)

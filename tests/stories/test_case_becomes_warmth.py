@@ -17,7 +17,7 @@ from api.app import create_app
 from etl import boundaries, cases, units
 from geo.db import session as sessions
 from geo.settings import Settings
-from grids import plans
+from grids import plans, proposals
 
 CSV = """工单编号,受理时间,办结时间,大类,小类,经度,纬度,来源,联系电话
 A1,2026-03-01 08:00:00,2026-03-02 09:00:00,市容环境,暴露垃圾,118.8005,31.9005,市民热线,13800000000
@@ -50,7 +50,7 @@ def town(settings: Settings, tmp_path: Path) -> Settings:
     with sessions.session(settings) as session:
         assert boundaries.load(session, path, level="community").added == 2
         units.build(session, target_area_m2=100_000)
-        plan = plans.propose(session, name="首版", grids=4, weight="area")
+        plan = proposals.propose(session, name="首版", grids=4, weight="area").plan_ids[0]
         plans.approve(session, plan, dt.date(2025, 1, 1), "planner")
     return settings
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from etl import units
 from geo.errors import RefusedArgument
-from grids import plans
+from grids import plans, proposals
 
 AREAS = {
     "320115001001": shapely.box(118.80, 31.90, 118.81, 31.91),
@@ -25,7 +25,7 @@ AREAS = {
 def test_a_plan_becomes_grids(db: Session, insert_areas: Callable[..., object]) -> None:
     insert_areas(db, "community", AREAS)
     units.build(db, target_area_m2=60_000)
-    first = plans.propose(db, name="首版", grids=6, weight="area", seed=1)
+    first = proposals.propose(db, name="首版", grids=6, weight="area", seed=1).plan_ids[0]
     approved = plans.approve(db, first, dt.date(2025, 1, 1), "planner")
     assert approved.state == "approved"
 
@@ -56,5 +56,5 @@ def test_a_plan_becomes_grids(db: Session, insert_areas: Callable[..., object]) 
     assert np.isclose(shapely.area(polygons).sum(), whole.area, rtol=1e-9), "no overlap"
 
     with pytest.raises(RefusedArgument):
-        later = plans.propose(db, name="改版", grids=4, weight="area", seed=2)
+        later = proposals.propose(db, name="改版", grids=4, weight="area", seed=2).plan_ids[0]
         plans.approve(db, later, dt.date(2025, 6, 1), "planner")  # history is not rewritten

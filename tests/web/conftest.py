@@ -33,7 +33,7 @@ from etl import cases, units
 from geo.db import session as sessions
 from geo.db.versions import bump
 from geo.settings import Settings
-from grids import plans
+from grids import plans, proposals
 
 ROOT = Path(__file__).resolve().parents[2]
 WEST, SOUTH, STEP = 116.30, 39.90, 0.008
@@ -139,7 +139,7 @@ def found(session: Session, insert_areas: Callable[..., int], folder: Path) -> s
                 "y": SOUTH + STEP * 0.7,
             },
         )
-    plan = plans.propose(session, name="首版", grids=24, weight="cases", seed=1)
+    plan = proposals.propose(session, name="首版", grids=24, weight="cases", seed=1).plan_ids[0]
     session.execute(
         text("UPDATE grid SET name = :x WHERE code = (SELECT min(code) FROM grid)"), {"x": f"{PAYLOAD}网格"}
     )
