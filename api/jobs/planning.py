@@ -18,7 +18,8 @@ def propose(session: Session, params: Mapping[str, Any], under: Under) -> dict[s
     made = proposals.propose(
         session, name=params["name"], grids=params["grids"], per_grid=params["per_grid"], weight=weight,
         nest=params["nest"], tolerance=tolerance, seed=params["seed"], choices=params.get("choices", 1),
-        locked=params.get("locked") or (), posts=params.get("posts"), author=under.author, progress=under.progress, cancel=under.cancel,
+        locked=params.get("locked") or (), posts=params.get("posts"), author=under.author,
+        progress=under.progress, cancel=under.cancel,
     )  # fmt: skip
     found = [
         {**summary(session, one.plan_id, weight, tolerance), "choice": dataclasses.asdict(one)}
