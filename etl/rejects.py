@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
-from geo.db.tables import LoadRun
+from geo.db.tables import Audit, LoadRun
 from geo.db.tables import Reject as RejectRow
 
 KEPT_REJECTS = 100_000
@@ -176,6 +176,7 @@ def store(session: Session, report: LoadReport) -> int:
     session.add(run)
     session.flush()
     report.run_id = run.id
+    session.add(Audit(who="operator", act=f"load {report.kind}", what=_told(report)))
     rows = [_row(run.id, r) for r in report.rejects]
     for start in range(0, len(rows), 5000):
         session.execute(insert(RejectRow), rows[start : start + 5000])
@@ -186,6 +187,19 @@ def reserve_run_id(session: Session) -> int:
     """The id the run will have, for rows that must name it before the run is stored (their foreign key is checked at
     commit time or after `store`)."""
     return int(session.scalar(text("SELECT nextval(pg_get_serial_sequence('load_run', 'id'))")) or 0)
+
+
+def _told(report: LoadReport) -> dict[str, Any]:
+    """What the audit remembers of a load: which file became which rows."""
+    return {
+        "run": report.run_id,
+        "source": report.source,
+        "file": report.file_name,
+        "sha256": report.content_sha256.hex(),
+        "added": report.added,
+        "updated": report.updated,
+        "rejected": report.rejected,
+    }
 
 
 def _row(run_id: int, r: Reject) -> dict[str, Any]:

@@ -36,6 +36,7 @@ MODULES = {  # which commands a module of this package adds
     "sample": ("sample",),
     "users": ("user",),
     "jobs": ("jobs",),
+    "audit": ("audit",),
 }
 GLOBAL_OPTIONS = ("--data", "--lang")
 

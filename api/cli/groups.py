@@ -29,6 +29,7 @@ units = _group("单元 / Units of ground.")
 plan = _group("网格方案 / Grid plans.")
 maps = _group("独立网页地图 / Self-contained map pages.")
 jobs = _group("作业：列表、查看、取消 / Long work.")
+audit = _group("审计 / Who did what, and whether the record is whole.")
 user = _group("用户与令牌 / Users and tokens.")
 
 for _name, _app in {
@@ -40,5 +41,6 @@ for _name, _app in {
     "map": maps,
     "jobs": jobs,
     "user": user,
+    "audit": audit,
 }.items():
     top.add_typer(_app, name=_name)

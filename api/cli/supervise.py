@@ -27,8 +27,10 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from api.cli import edge, output
-from geo.db import cluster, migrations
+from geo.db import audit, cluster, migrations
 from geo.db import session as sessions
 from geo.db.postgres import tail
 from geo.errors import Conflict, RefusedArgument, Unavailable, WanggeError
@@ -39,6 +41,7 @@ POLL_S = 0.2
 GRACE_S = 10.0
 READY_S = 120.0
 PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+SEAL_EVERY_S = 3600.0
 SETTLED_S = 20.0  # a child that lived this long starts with a clean slate
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -80,6 +83,7 @@ class Supervisor:
     stopping: bool = False
     _lock: IO[str] | None = None
     _looked_at_s: float = 0.0
+    _seal_at_s: float = 0.0
 
     # -- life ------------------------------------------------------------------------------------------
 
@@ -115,6 +119,7 @@ class Supervisor:
         """Keeps everything alive until somebody asks to stop."""
         while not self.stopping:
             self._tend()
+            self._seal()
             time.sleep(POLL_S)
 
     def stop(self) -> None:
@@ -132,6 +137,17 @@ class Supervisor:
         self._stop_database()
         if self._lock is not None:
             self._lock.close()
+
+    def _seal(self) -> None:
+        """Every hour: the head of the audit chain into a file outside the database. A database that is away is tried later."""
+        if time.monotonic() < self._seal_at_s:
+            return
+        self._seal_at_s = time.monotonic() + SEAL_EVERY_S
+        with (
+            contextlib.suppress(WanggeError, SQLAlchemyError, OSError),
+            sessions.session(self.settings) as opened,
+        ):
+            audit.seal(opened, self.settings)
 
     def asked_to_stop(self) -> bool:
         """Whether a signal to stop has arrived."""

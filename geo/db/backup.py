@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from geo.db import postgres, roles
+from geo.db import audit, postgres, roles
 from geo.db.session import connect, conninfo, forget, session
 from geo.db.versions import versions
 from geo.errors import Conflict, RefusedFile, Unavailable
@@ -85,6 +85,7 @@ def restore(settings: Settings, source: Path) -> None:
     with session(settings) as opened:
         for statement in roles.grants():
             opened.execute(text(statement))
+        audit.seal(opened, settings, restored=True)
 
 
 def _contents(source: Path) -> list[str]:
@@ -108,14 +109,19 @@ def _contents(source: Path) -> list[str]:
 
 
 def _drop_all(settings: Settings) -> str:
-    """SQL that drops our tables: those of the schema that no extension owns."""
+    """SQL that drops our tables and functions: those of the schema that no extension owns."""
     with connect(settings) as connection:
         rows = connection.execute(
             "SELECT format('DROP TABLE IF EXISTS public.%I CASCADE;', relname) FROM pg_class AS c "
             "WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition "
             "AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = c.oid AND deptype = 'e') ORDER BY relname"
         ).fetchall()
-    return "\n".join(row[0] for row in rows) + "\n"
+        functions = connection.execute(
+            "SELECT format('DROP FUNCTION IF EXISTS %s CASCADE;', oid::regprocedure) FROM pg_proc AS p "
+            "WHERE pronamespace = 'public'::regnamespace "
+            "AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = p.oid AND deptype = 'e') ORDER BY oid"
+        ).fetchall()
+    return "\n".join(row[0] for row in [*rows, *functions]) + "\n"
 
 
 def _raise_versions(settings: Settings) -> str:

@@ -688,15 +688,22 @@ class Attempt(Base):
 
 
 class Audit(Base):
-    """What was done, by whom, when: loads, approvals, exports with rows and k. Append-only for the application role."""
+    """What was done, by whom, when: loads, approvals, exports with rows and k. Append-only for the application role.
+
+    Rows are chained: when the transaction commits, a deferred trigger numbers the row and hashes it with the hash of
+    the row before (`geo/db/audit.py` verifies), so that nothing can be altered, left out or put in between unseen.
+    """
 
     __tablename__ = "audit"
+    __table_args__ = (UniqueConstraint("seq"),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     who: Mapped[str]
     act: Mapped[str]
     what: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    seq: Mapped[int | None] = mapped_column(BigInteger)  # 1, 2, 3 … without gaps, given at commit
+    sha256: Mapped[bytes | None] = mapped_column(LargeBinary)  # of the row before and of this row
 
 
 Index("ix_audit_at", Audit.at)
