@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,15 +52,24 @@ def column(session: Session, graph: UnitGraph, name: str) -> Floats | None:
     rows = session.execute(text('SELECT unit_id, value FROM weight WHERE "column" = :c'), {"c": name}).all()
     if not rows:
         return None
-    return _per_unit(graph, [r.unit_id for r in rows], [r.value for r in rows])
+    return per_unit(graph, [r.unit_id for r in rows], [r.value for r in rows])
 
 
-def cases(session: Session, graph: UnitGraph) -> Floats:
-    """Placed cases per unit."""
+def cases(
+    session: Session, graph: UnitGraph, first: dt.date | None = None, stop: dt.date | None = None
+) -> Floats:
+    """Placed cases per unit, opened on days first ≤ day < stop of the city's clock (None: without limit)."""
     rows = session.execute(
-        text("SELECT unit_id, count(*) AS n FROM cases WHERE unit_id IS NOT NULL GROUP BY unit_id")
+        text(
+            "SELECT unit_id, count(*) AS n FROM cases, (SELECT coalesce((SELECT timezone FROM city), "
+            "'Asia/Shanghai') AS tz) z WHERE unit_id IS NOT NULL "
+            "AND (CAST(:first AS date) IS NULL OR opened_at >= CAST(:first AS date)::timestamp AT TIME ZONE z.tz) "
+            "AND (CAST(:stop AS date) IS NULL OR opened_at < CAST(:stop AS date)::timestamp AT TIME ZONE z.tz) "
+            "GROUP BY unit_id"
+        ),
+        {"first": first, "stop": stop},
     ).all()
-    return _per_unit(graph, [r.unit_id for r in rows], [r.n for r in rows])
+    return per_unit(graph, [r.unit_id for r in rows], [r.n for r in rows])
 
 
 def places(session: Session, graph: UnitGraph, measuring: str) -> tuple[Ints, Floats, Floats]:
@@ -75,7 +85,8 @@ def places(session: Session, graph: UnitGraph, measuring: str) -> tuple[Ints, Fl
     return index[known], x, y
 
 
-def _per_unit(graph: UnitGraph, ids: list[int], values: list[float]) -> Floats:
+def per_unit(graph: UnitGraph, ids: list[int], values: list[float]) -> Floats:
+    """Values by unit id as an array over the graph's units, 0 where there is none."""
     found = np.zeros(graph.n)
     place = graph.index_of(np.array(ids, np.int64))
     worth = np.array(values, float)

@@ -29,6 +29,7 @@ MODULES = {  # which commands a module of this package adds
     "load_ground": ("load network", "load weights", "load plan", "plan import"),
     "plan_judging": ("plan score",),
     "plan_proposing": ("plan propose",),
+    "plan_comparing": ("plan compare", "plan replay"),
     "ground": ("units", "plan"),
     "look_heatmap": ("heatmap",),
     "look_export": ("export",),
