@@ -39,7 +39,10 @@ def difference_page(session: Session, found: Comparison, lang: Lang) -> str:
     return heat_page(
         Zones(
             [f"{p.grid_before or '—'} → {p.grid_after or '—'}" for p in pairs],
-            [f"{p.name_before or p.grid_before or '—'} → {p.name_after or p.grid_after or '—'}" for p in pairs],
+            [
+                f"{p.name_before or p.grid_before or '—'} → {p.name_after or p.grid_after or '—'}"
+                for p in pairs
+            ],
             _array([shape for _, shape in moved]),
             facts,
         ),
@@ -72,7 +75,9 @@ def changed_ground(found: Comparison) -> list[tuple[Pair, shapely.Geometry]]:
 def grid_lines(session: Session, held: Stored) -> Shapes:
     """The outlines of a plan's grids as lines (EPSG:4326)."""
     rows = session.scalars(
-        text("SELECT ST_AsBinary(ST_Boundary(geom)) FROM grid WHERE plan_id = :p AND geom IS NOT NULL ORDER BY id"),
+        text(
+            "SELECT ST_AsBinary(ST_Boundary(geom)) FROM grid WHERE plan_id = :p AND geom IS NOT NULL ORDER BY id"
+        ),
         {"p": held.plan.id},
     )
     return _array([shapely.from_wkb(bytes(row)) for row in rows])

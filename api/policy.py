@@ -96,6 +96,11 @@ TABLE: tuple[Rule, ...] = (
         body_bytes=65536,
     ),
     Rule("GET", "/api/plans/{plan}", EVERYONE, (JSON,), "一个方案", "one plan"),
+    Rule("GET", "/api/plans/{plan}/score", STAFF, (JSON,), "评分表", "its scorecard"),
+    Rule("GET", "/api/plans/{plan}/compare", STAFF, (JSON, GEOJSON), "与另一方案比较", "what changes hands"),
+    Rule(
+        "GET", "/api/plans/{plan}/replay", STAFF, (JSON,), "两方案回放案件", "the same cases under two plans"
+    ),
     Rule("DELETE", "/api/plans/{plan}", STAFF, (JSON,), "删除草案", "throw a draft away"),
     Rule(
         "POST", "/api/plans/{plan}/approve", STAFF, (JSON,), "批准", "approve from a day on", body_bytes=4096

@@ -41,14 +41,17 @@ def compare_plans(
     """两个方案的差别：谁易手、多少，评分并列 / What changes hands from A to B, and both scorecards."""
     from grids import comparing
 
+    from geo.cases import CaseFilter
+
     ending = check_output(to, (".html", ".geojson", ".json"))
+    where = CaseFilter(day("from", first), day("to", stop))
     with edge.work() as session:
         found = comparing.compare(
             session,
             a,
             b,
-            first=day("from", first),
-            stop=day("to", stop),
+            first=where.from_date,
+            stop=where.to_date,
             weight=weight,
             tolerance=tolerance,
             near_m=near_m,
