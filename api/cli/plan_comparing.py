@@ -39,9 +39,8 @@ def compare_plans(
     as_json: AsJson = False,
 ) -> None:
     """两个方案的差别：谁易手、多少，评分并列 / What changes hands from A to B, and both scorecards."""
-    from grids import comparing
-
     from geo.cases import CaseFilter
+    from grids import comparing
 
     ending = check_output(to, (".html", ".geojson", ".json"))
     where = CaseFilter(day("from", first), day("to", stop))
