@@ -47,7 +47,7 @@ def test_compare_prints_and_writes(wangge: Wangge, tmp_path: Path) -> None:
     for target in (page, units, figures):
         assert wangge("plan", "compare", "甲", "乙", "-o", str(target))[0] == 0
     html = page.read_text("utf-8")
-    assert "default-src 'none'" in html and "甲 → 乙" in html
+    assert "default-src &#x27;none&#x27;" in html and "甲 → 乙" in html
     moved = json.loads(figures.read_text())["moved"]["units"]["moved"]
     assert len(json.loads(units.read_text())["features"]) == moved > 0
     code, out, _ = wangge("plan", "compare", "甲", "甲", "--json")
