@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from geo.db import session as sessions
 from geo.settings import Settings
-from grids import plans
+from grids import proposals
 from tests.grids import judged_city
 
 
@@ -18,8 +18,8 @@ def judged(module_settings: Settings, insert_areas: Callable[..., int]) -> Setti
     """The city of `judged_city`, with two drafts: 甲 (12 even areas) and 乙 (9 grids of equal cases, free)."""
     with sessions.session(module_settings, "owner") as session:
         judged_city.found(session, insert_areas)
-        plans.propose(session, name="甲", grids=12, weight="area")
-        plans.propose(session, name="乙", grids=9, weight="cases", nest="free")
+        proposals.propose(session, name="甲", grids=12, weight="area")
+        proposals.propose(session, name="乙", grids=9, weight="cases", nest="free")
     return module_settings
 
 
