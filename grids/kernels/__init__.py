@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 
-FAMILIES = ("chance", "energy", "moves", "recut", "repair", "settling", "nudging", "walking")
+FAMILIES = (
+    "chance", "energy", "moves", "recut", "repair", "settling", "walking", "linking", "nudging", "carrying", "chains",
+)  # fmt: skip
 
 
 def warm() -> None:
