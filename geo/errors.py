@@ -10,6 +10,7 @@
     ├── Conflict          somebody else was first; says who and when                exit 2, HTTP 409
     ├── Unauthenticated   no valid sign-in                                          exit 1, HTTP 401
     ├── Forbidden         signed in, but not allowed                                exit 1, HTTP 403
+    ├── Cancelled         whoever asked no longer wants it                      exit 1, HTTP 409
     ├── RateLimited       too many requests                                         exit 1, HTTP 429
     ├── Cancelled         whoever asked no longer wants it                      exit 1, HTTP 409
     └── Unavailable       the service cannot answer now (database, disk)            exit 1, HTTP 503

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order
 
-from grids.excerpts import Ground, excerpt, ground
+from grids.excerpts import Ground, ground
 from grids.kernels import settling
-from grids.units import Floats, Ints, UnitGraph
+from grids.units import Floats, Ints, UnitGraph, within
 
 Bools = NDArray[np.bool_]
 
@@ -38,7 +38,7 @@ def cut(graph: UnitGraph, load: Floats, share: Floats, rng: np.random.Generator)
         if parts == 1:
             label[units] = first
             continue
-        side, left = _halve(excerpt(graph, units), load[units], share[first : first + parts], rng)
+        side, left = _halve(within(graph, units), load[units], share[first : first + parts], rng)
         waiting += [(units[side], first, left), (units[~side], first + left, parts - left)]
     _settle(graph, load, share, label, rng)
     return label

@@ -15,11 +15,11 @@ from geo.codes import reading_order
 from geo.errors import Refused, RefusedArgument
 from grids import cuts, lines, nudges, repairs
 from grids.apportion import apportion
-from grids.excerpts import borders_of, excerpt, ground, neighbours
+from grids.excerpts import ground, neighbours
 from grids.partition import Partition
 from grids.problem import Problem
 from grids.seeds import IDLE_SHARE
-from grids.units import Floats, Ints, UnitGraph, connected
+from grids.units import Floats, Ints, UnitGraph, connected, half_borders, within
 
 MOST_PARTS = 1000
 
@@ -48,7 +48,7 @@ def split(
     least = max(2, int(piece.max()) + 1)
     if not least <= len(share) <= min(len(units), MOST_PARTS):
         raise _bad_parts(len(share), least, min(len(units), MOST_PARTS))
-    graph = excerpt(partition.graph, units)
+    graph = within(partition.graph, units)
     load = weight[units] + 0.0
     load = load + IDLE_SHARE * load.mean() if load.sum() > 0 else graph.area_m2
     label = _cut_pieces(graph, load, share, piece, rng or np.random.default_rng(0))
@@ -66,7 +66,7 @@ def split_by_line(partition: Partition, g: int, line: ArrayLike) -> Partition:
     Raises RefusedArgument `no-such-grid`, `line`, `line-cuts-nothing`.
     """
     units = _members(partition, g)
-    side = lines.sides(excerpt(partition.graph, units), line)
+    side = lines.sides(within(partition.graph, units), line)
     return _with_parts(partition, units, g, side, int(side.max()) + 1)
 
 
@@ -171,7 +171,7 @@ def _bad_parts(parts: int, least: int, most: int) -> RefusedArgument:
 
 def _walked_pieces(partition: Partition, units: Ints) -> Ints:
     """The piece of every unit of a grid (0 …); islands count with the piece nearest to them."""
-    land = ground(excerpt(partition.graph, units))
+    land = ground(within(partition.graph, units))
     return connected(land.n, land.a, land.b)
 
 
@@ -183,7 +183,7 @@ def _cut_pieces(graph: UnitGraph, load: Floats, share: Floats, piece: Ints, rng:
     label, first = np.empty(graph.n, np.int64), 0
     for p, parts in enumerate(given.tolist()):
         units = np.flatnonzero(piece == p)
-        part = cuts.cut(excerpt(graph, units), load[units], share[first : first + parts], rng)
+        part = cuts.cut(within(graph, units), load[units], share[first : first + parts], rng)
         label[units] = first + part
         first += parts
     return label
@@ -214,7 +214,7 @@ def _one_is_an_island(partition: Partition, a: int, b: int) -> bool:
 
 def _not_mergeable(partition: Partition, a: int, b: int) -> Refused:
     if b in neighbours(partition.graph, partition.grid, a, walking=False):
-        _, edges = borders_of(partition.graph, np.flatnonzero(partition.grid == a))
+        _, edges = half_borders(partition.graph, np.flatnonzero(partition.grid == a))
         between_m = float(
             partition.graph.length_m[edges[partition.grid[partition.graph.indices[edges]] == b]].sum()
         )

@@ -1,51 +1,18 @@
-"""A piece of the unit graph by itself: the units of a grid or two, with the borders between them."""
+"""What lies beside a grid, and what hangs together once islands have a ferry."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grids.units import Floats, Ints, UnitGraph, connected
-
-
-def excerpt(graph: UnitGraph, units: Ints) -> UnitGraph:
-    """The graph of these units only (indices, ascending); borders to others become part of the outline."""
-    place = np.full(graph.n, -1, np.int64)
-    place[units] = np.arange(len(units))
-    rows, edges = borders_of(graph, units)
-    columns = place[graph.indices[edges]]
-    keep = columns >= 0
-    indptr = np.zeros(len(units) + 1, np.int64)
-    np.cumsum(np.bincount(rows[keep], minlength=len(units)), out=indptr[1:])
-    return replace(
-        graph,
-        ids=graph.ids[units],
-        codes=tuple(graph.codes[u] for u in units.tolist()),
-        area=graph.area[units],
-        x=graph.x[units],
-        y=graph.y[units],
-        area_m2=graph.area_m2[units],
-        perimeter_m=graph.perimeter_m[units],
-        indptr=indptr,
-        indices=columns[keep],
-        length_m=graph.length_m[edges[keep]],
-        walkable=graph.walkable[edges[keep]],
-    )
-
-
-def borders_of(graph: UnitGraph, units: Ints) -> tuple[Ints, Ints]:
-    """Every border of these units as (position in `units`, position in the graph's border arrays)."""
-    counts = graph.indptr[units + 1] - graph.indptr[units]
-    rows = np.repeat(np.arange(len(units)), counts)
-    first = np.cumsum(counts) - counts
-    return rows, np.arange(len(rows)) - first[rows] + graph.indptr[units][rows]
+from grids.units import Floats, Ints, UnitGraph, connected, half_borders
 
 
 def neighbours(graph: UnitGraph, grid: Ints, g: int, *, walking: bool = True) -> Ints:
     """The grids beside grid g, ascending: those one can walk to, or with walking=False all that share a border."""
-    _, edges = borders_of(graph, np.flatnonzero(grid == g))
+    _, edges = half_borders(graph, np.flatnonzero(grid == g))
     beside = grid[graph.indices[edges[graph.walkable[edges]] if walking else edges]]
     return np.unique(beside[(beside != g) & (beside >= 0)])
 
@@ -80,10 +47,10 @@ def ground(graph: UnitGraph) -> Ground:
 
 def _ferries(graph: UnitGraph, land: Ints) -> list[tuple[int, int]]:
     """From every land but the largest, largest first, a line to the nearest unit of the lands before it."""
-    sizes = np.bincount(land, minlength=1)
-    order = np.argsort(-sizes, kind="stable")
+    lands, sizes = np.unique(land, return_counts=True)
+    order = lands[np.argsort(-sizes, kind="stable")]
     found: list[tuple[int, int]] = []
-    reached = land == order[0]
+    reached = land == (order[0] if len(order) else -1)
     for one in order[1:].tolist():
         mine, theirs = np.flatnonzero(land == one), np.flatnonzero(reached)
         found.append(_nearest(graph.x, graph.y, mine, theirs))

@@ -35,13 +35,27 @@ class Flow:
         return float(self.amounts.sum())
 
 
-def neighbours(graph: UnitGraph, grid: Ints, open_: NDArray[np.bool_], k: int, fixed: NDArray[np.bool_]) -> Ints:
+def neighbours(
+    graph: UnitGraph, grid: Ints, open_: NDArray[np.bool_], k: int, fixed: NDArray[np.bool_]
+) -> Ints:
     """Pairs (giver, taker) of grids with a unit at their open border that may move from one to the other."""
     rows = np.repeat(np.arange(graph.n), np.diff(graph.indptr))
     a, b = grid[rows], grid[graph.indices]
     keep = open_ & (a != b) & (a >= 0) & (b >= 0) & ~fixed[rows]
     pairs = np.unique(a[keep] * k + b[keep])
     return np.stack([pairs // k, pairs % k], axis=1)
+
+
+def fair(target: Floats, loads: Floats, pairs: Ints, tolerance: float) -> Floats:
+    """The load every grid can have on its own ground: its target, or an even share where the whole ground is too full.
+
+    Ground that no open border leaves (a community under strict nesting, an island) keeps all of its weight; where that
+    is more than `tolerance` from the targets of its grids, they share it in proportion to them.
+    """
+    land = connected(len(loads), pairs[:, 0], pairs[:, 1])
+    there = np.bincount(land, weights=loads) / np.maximum(np.bincount(land, weights=target), 1e-300)
+    ratio = np.where(np.abs(there - 1) <= tolerance, 1.0, there)[land]
+    return np.asarray(np.maximum(target * ratio, 1e-12), dtype=np.float64)
 
 
 def least(loads: Floats, band: Band, pairs: Ints) -> Flow:
@@ -57,15 +71,25 @@ def least(loads: Floats, band: Band, pairs: Ints) -> Flow:
     k, scale = len(loads), float(band.target.mean())
     m = len(pairs)
     arcs = coo_matrix(
-        (np.r_[np.ones(m), -np.ones(m)], (np.r_[pairs[:, 0], pairs[:, 1]], np.r_[np.arange(m), np.arange(m)])), (k, m)
+        (
+            np.r_[np.ones(m), -np.ones(m)],
+            (np.r_[pairs[:, 0], pairs[:, 1]], np.r_[np.arange(m), np.arange(m)]),
+        ),
+        (k, m),
     )
     one = identity(k, format="csc")
-    balance = csc_matrix(hstack([arcs, one, one, -one]))  # given − received + load after + too much − too little
+    balance = csc_matrix(
+        hstack([arcs, one, one, -one])
+    )  # given − received + load after + too much − too little
     cost = np.r_[np.ones(m), np.zeros(k), np.full(2 * k, OUTSIDE)]
     span = np.stack([np.maximum(band.low, 0), np.maximum(band.high, band.low)], axis=1) / scale
     free = np.stack([np.zeros(m + 2 * k), np.full(m + 2 * k, np.inf)], axis=1)
     found = linprog(
-        cost, A_eq=balance, b_eq=loads / scale, bounds=np.concatenate([free[:m], span, free[m:]]), method="highs"
+        cost,
+        A_eq=balance,
+        b_eq=loads / scale,
+        bounds=np.concatenate([free[:m], span, free[m:]]),
+        method="highs",
     )
     if found.x is None:  # cannot be: too much and too little take up every rest
         return Flow(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.zeros(k))

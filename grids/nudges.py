@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from grids.kernels import nudging
 from grids.kernels.nudging import Grids, Ground, Wanted
 from grids.problem import Nesting, Problem
-from grids.units import Floats, Ints, UnitGraph
+from grids.units import Floats, Ints
 
 CROSSING = 0.15  # soft nesting: what one more community costs a grid, in shares of its target
 
@@ -32,7 +32,7 @@ class Band:
         return np.asarray((loads < self.low - slack) | (loads > self.high + slack))
 
 
-def band(target: Floats, weight: Floats, grid: Ints, tolerance: float) -> Band:
+def band(target: Floats, weight: Floats, grid: Ints, tolerance: float | Floats) -> Band:
     """The bands of a partition's grids within `tolerance` (0.1 = ten percent) of their targets."""
     target = np.maximum(target, 1e-12)
     heaviest = np.zeros(len(target))
@@ -54,17 +54,30 @@ def ground(problem: Problem, home: Ints) -> Ground:
     graph = problem.graph
     fixed = np.zeros(graph.n, np.bool_) if problem.locked is None else problem.locked.astype(np.bool_)
     return Ground(
-        graph.indptr, graph.indices, open_borders(graph, problem.nesting), graph.length_m,
+        graph.indptr, graph.indices, open_borders(problem, home), graph.length_m,
         problem.weight.astype(np.float64), graph.area_m2, graph.perimeter_m, graph.area, home, fixed,
     )  # fmt: skip
 
 
-def open_borders(graph: UnitGraph, nesting: Nesting) -> NDArray[np.bool_]:
-    """The borders across which a grid may grow."""
-    if nesting != "strict":
-        return graph.walkable.copy()
+def closed(problem: Problem, grid: Ints) -> NDArray[np.bool_]:
+    """Grids all of whose units are locked: they neither give nor take."""
+    if problem.locked is None:
+        return np.zeros(problem.k, np.bool_)
+    held = grid >= 0
+    units = np.bincount(grid[held], minlength=problem.k)
+    return np.asarray((units > 0) & (np.bincount(grid[held & problem.locked], minlength=problem.k) == units))
+
+
+def open_borders(problem: Problem, grid: Ints) -> NDArray[np.bool_]:
+    """The borders across which a grid may grow: walkable, not of a closed grid, and if strict inside a community."""
+    graph = problem.graph
     rows = np.repeat(np.arange(graph.n), np.diff(graph.indptr))
-    return np.asarray(graph.walkable & (graph.area[rows] == graph.area[graph.indices]))
+    found = graph.walkable.copy()
+    if problem.nesting == "strict":
+        found &= graph.area[rows] == graph.area[graph.indices]
+    shut = np.append(closed(problem, grid), False)[grid]
+    found &= ~(shut[rows] ^ shut[graph.indices])
+    return np.asarray(found)
 
 
 def survey(problem: Problem, ground: Ground, grid: Ints) -> Grids:

@@ -1,95 +1,154 @@
 """Bringing a plan back into balance by moving as little as possible.
 
-    flow      the least weight that must pass between neighbouring grids (`grids.flows`), which is also the bound
-    carry     border units follow the flow from grid to grid, upstream first, so that a whole district can shed load
-    nudge     single units near grids still outside their band change sides; leaving home costs
-    again     until all are inside or nothing helps
-    return    what does not need to be away goes home
+flow      the least weight that must pass between neighbouring grids: the guide, and the bound to be judged by
+carry     border units follow the flow from grid to grid, upstream first, so that a whole district can shed load
+nudge     single units near grids still outside their band change sides; leaving home costs
+untangle  chains of moves where single units are too heavy; what is still stuck is tried anew with its surroundings
+send home what need not be away
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from geo.errors import Cancelled, RefusedArgument
 from geo.progress import Progress, silent
-from grids import flows, nudges
-from grids.flows import Flow
-from grids.kernels import carrying, chains, nudging
-from grids.kernels.nudging import Grids, Ground
-from grids.nudges import Band
+from grids import balancing, explanations, nudges, staffing
+from grids.balancing import Work
+from grids.explanations import Explanation
 from grids.partition import Partition
 from grids.problem import Problem
-from grids.units import Floats, Ints
+from grids.units import Ints
 
-ROUNDS = 14
-STRICT, ROUNDNESS, STAY, PUSH = 600.0, 0.3, 1.0, 4.0
-SAFE = 0.94  # aim a little inside the band: single units do not divide
-SWEEPS = 30
+ROUNDS = 12
+FIRST_RETRY = 2
+EASING = (
+    0.75  # round a grid that stays outside loads are aimed further inside: where all are full nothing fits
+)
+PATIENCE = 4  # rounds without progress before what is left counts as stuck
+MOST_RETRIES = 60
+
+
+def never() -> bool:
+    """Nobody cancels."""
+    return False
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Knobs for experiments."""
+class Rebalanced:
+    """A partition within the tolerance as far as that goes, and what it cost. Shares are 0–1 of the whole weight.
 
-    push: float = PUSH
-    roundness: float = ROUNDNESS
-    stay: float = STAY
-    safe: float = SAFE
-    sweeps: int = SWEEPS
+    `least_share` is the least flow: what must change hands when every grid gives only to grids beside it, counted at
+    every border it crosses. `certain_share` must move whatever the method. `deviation` is the worst grid's, of its
+    fair load; `within_tolerance` the share of grids inside; `stuck` says why others are not, worst first.
+    """
+
+    partition: Partition
+    moved_weight: float
+    moved_share: float
+    moved_units: int
+    changed_grids: int
+    least_share: float
+    certain_share: float
+    deviation: float
+    within_tolerance: float
+    stuck: list[Explanation]
 
 
-def run(problem: Problem, s: Settings = Settings(), verbose: bool = False):
-    import time
+def rebalance(
+    problem: Problem, *, more: int = 0, leaving: int | None = None, joining: int | None = None,
+    progress: Progress = silent, cancel: Callable[[], bool] = never,
+) -> Rebalanced:  # fmt: skip
+    """The problem's start with every load within the tolerance of its target, moving little; locked units stay.
 
-    t0 = time.time()
-    start = problem.start
-    ground = nudges.ground(problem, start)
-    state = nudges.survey(problem, ground, start)
-    rng = problem.rng()
-    band = nudges.band(problem.targets, problem.weight, start, problem.tolerance)
-    pairs = flows.neighbours(problem.graph, start, ground.open_, problem.k, ground.fixed)
-    bound = flows.least(state.loads, band, pairs)
-    W = problem.weight.sum()
-    say = lambda what: verbose and print(
-        f"{time.time() - t0:6.2f}s {what:12s} out {band.outside(state.loads).sum():5d} worst {np.abs(state.loads / band.target - 1).max():.3f} moved {100 * ground.weight[state.label != start].sum() / W:.2f}% rim {nudges_rim(state):.3f}",
-        flush=True,
-    )
-    say(f"bound {100 * bound.total / W:.2f}%")
+    `more=1`: a worker joins, a new grid is made where the flow wants it (or out of grid `joining`). `more=-1`: a
+    worker leaves, the grid whose work is taken over most easily (or grid `leaving`) is dissolved into its neighbours
+    and left empty. Numbers of grids stay; the new one is numbered k. Grids with locked units only neither give nor
+    take. Grids on ground that cannot reach the tolerance (see `stuck`) share evenly what there is.
+
+    The same problem and seed give the same answer. Raises RefusedArgument `no-start`, `grids-change`, `no-such-grid`,
+    `grid-locked`, `cannot-dissolve`; Cancelled when `cancel` says so between two rounds.
+    """
+    start = _start(problem)
+    staffed = staffing.change(problem, start, more, leaving, joining)
+    work = balancing.begin(staffed.problem, staffed.begin, staffed.home)
+    work = _improve(work, progress, cancel)
+    grid = np.append(staffed.number, -1)[work.state.label]
+    k = problem.k + (more > 0)
+    return _judged(problem, staffed, start, Partition(problem.graph, grid, k), work)
+
+
+def _improve(work: Work, progress: Progress, cancel: Callable[[], bool]) -> Work:
+    """The best work found: fewest and least outside, then what can go home at home."""
+    k, best, best_label, waited = work.problem.k, work.excess(), work.state.label.copy(), 0
+    room = np.ones(k)
     for r in range(ROUNDS):
-        band = nudges.band(problem.targets, problem.weight, state.label, problem.tolerance)
-        out = band.outside(state.loads)
-        if not out.any():
+        progress("rebalance", k - best[0], k)
+        if cancel():
+            raise Cancelled("已取消，方案没有改变。", "Cancelled; the plan has not changed.")
+        if best[0] == 0 or waited >= PATIENCE:
             break
-        aim = nudges.band(problem.targets, problem.weight, state.label, problem.tolerance * s.safe)
-        pairs = flows.neighbours(problem.graph, state.label, ground.open_, problem.k, ground.fixed)
-        flow = flows.least(state.loads, aim, pairs)
-        free = nudges.wanted(aim, strict=0.0, roundness=s.roundness, stay=s.stay, nesting=problem.nesting)
-        rest = carrying.carry(ground, state, free, flow.givers, flow.takers, flow.amounts, s.push)
-        say(f"carry {100 * flow.total / W:.2f} left {100 * np.maximum(rest, 0).sum() / W:.2f}")
-        near = band.outside(state.loads)
-        near[flow.givers] = True
-        near[flow.takers] = True
-        for _ in range(1 + r % 3 if r > 3 else 1):
-            near[pairs[near[pairs[:, 0]], 1]] = True
-        pool = np.flatnonzero(near[state.label] & ~ground.fixed)
-        hot = (0.03, 0.02, 0.01, 0.01)[r] if r < 4 else (0.03, 0.1, 0.2)[r % 3]
-        tight = nudges.wanted(aim, strict=STRICT * (1 + r), roundness=s.roundness, stay=s.stay, nesting=problem.nesting)
-        nudging.nudge(ground, state, tight, pool, s.sweeps * len(pool), hot, 0.002, rng)
-        say("nudge")
-        left = np.flatnonzero(band.outside(state.loads))
-        chains.untangle(ground, state, tight, left, 8, 60)
-        say("chain")
-    aim = nudges.band(problem.targets, problem.weight, state.label, problem.tolerance * 0.995)
-    back = nudges.wanted(aim, strict=30000.0, roundness=s.roundness / 2, stay=2 * s.stay, nesting=problem.nesting)
-    pool = np.flatnonzero(~ground.fixed)
-    nudging.nudge(ground, state, back, pool, 20 * len(pool), 0.003, 0.0003, rng)
-    say("return")
-    return state, bound
+        flow, passed = balancing.carry(work, room), np.zeros(k, np.bool_)
+        passed[flow.givers] = passed[flow.takers] = True
+        balancing.nudge(work, r, passed)
+        if r >= FIRST_RETRY:
+            work = _retry_worst(work)
+        left = work.band().outside(work.state.loads)
+        room[balancing.around(work.pairs(), left, 2)] *= EASING
+        found = work.excess()
+        waited = 0 if found < best else waited + 1
+        if found < best:
+            best, best_label = found, work.state.label.copy()
+    if (best_label != work.state.label).any():
+        work = replace(work, state=nudges.survey(work.problem, work.ground, best_label))
+    if (work.state.label != work.ground.home).any():
+        balancing.send_home(work)
+    progress("rebalance", k - work.excess()[0], k)
+    return work
 
 
-def nudges_rim(state):
-    return float((4 * np.pi * state.areas / state.rims**2).mean())
+def _retry_worst(work: Work) -> Work:
+    """Stuck grids tried anew with their surroundings, worst first."""
+    band, loads = work.band(), work.state.loads
+    beyond = np.maximum(loads - band.high, band.low - loads) / band.target
+    bad, pairs = np.flatnonzero(band.outside(loads)), work.pairs()
+    bad = bad[np.argsort(-beyond[bad], kind="stable")][:MOST_RETRIES]
+    helped = [balancing.retry(work, g, pairs) for g in bad.tolist()]
+    if True in helped:
+        return replace(work, state=nudges.survey(work.problem, work.ground, work.state.label))
+    return work
+
+
+def _start(problem: Problem) -> Ints:
+    if problem.start is None or not (problem.start >= 0).any():
+        raise RefusedArgument(
+            "没有可调整的划分。", "There is no partition to rebalance.", code="no-start", field="start",
+            do_zh="请先提出或导入方案。", do_en="Propose or import a plan first.",
+        )  # fmt: skip
+    return problem.start
+
+
+def _judged(
+    problem: Problem, staffed: staffing.Staffed, start: Ints, partition: Partition, work: Work
+) -> Rebalanced:
+    """The bookkeeping of what was done."""
+    moved = partition.grid != start
+    total = max(float(problem.weight.sum()), 1e-300)
+    off = np.abs(work.state.loads / np.maximum(staffed.problem.targets, 1e-12) - 1)
+    closed = np.flatnonzero(nudges.closed(staffed.problem, staffed.home))
+    stuck = explanations.outside(staffed.problem, work.state.label, work.fair, closed)
+    return Rebalanced(
+        partition=partition,
+        moved_weight=float(problem.weight[moved].sum()),
+        moved_share=float(problem.weight[moved].sum()) / total,
+        moved_units=int(moved.sum()),
+        changed_grids=len(np.unique(np.concatenate([partition.grid[moved], start[moved]]))),
+        least_share=staffed.least / total,
+        certain_share=staffed.certain / total,
+        deviation=float(off.max()),
+        within_tolerance=float((off <= staffed.problem.tolerance + 1e-9).mean()),
+        stuck=[replace(one, grid=int(staffed.number[one.grid])) for one in stuck],
+    )

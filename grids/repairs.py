@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grids import nudges
-from grids.excerpts import excerpt, ground, neighbours
+from grids.excerpts import ground, neighbours
 from grids.kernels import nudging
 from grids.kernels.nudging import Grids
 from grids.kernels.nudging import Ground as Arrays
 from grids.nudges import Band
 from grids.problem import Problem
-from grids.units import Ints, connected
+from grids.units import Ints, connected, within
 
 STRICT, ROUNDNESS, STAY = 400.0, 0.6, 0.25
 ROUNDS = ((0.05, 0.002), (0.02, 0.001), (0.10, 0.002), (0.01, 0.0003))  # temperatures, hot to cold
@@ -29,7 +29,7 @@ def around(problem: Problem, grid: Ints, g: int) -> tuple[Problem, Ints, Ints]:
     units = np.flatnonzero(number[grid] >= 0)
     part = replace(
         problem,
-        graph=excerpt(problem.graph, units),
+        graph=within(problem.graph, units),
         weight=problem.weight[units],
         k=len(grids),
         posts=None,
@@ -43,7 +43,7 @@ def around(problem: Problem, grid: Ints, g: int) -> tuple[Problem, Ints, Ints]:
 def joined(problem: Problem, label: Ints, g: int) -> Ints:
     """Labels after grid g's loose pieces went to the lightest grids beside them; locked units stay."""
     graph, label = problem.graph, label.copy()
-    open_ = nudges.open_borders(graph, problem.nesting)
+    open_ = nudges.open_borders(problem, label)
     walk = ground(replace(graph, walkable=open_))
     inside = (label[walk.a] == g) & (label[walk.b] == g)
     piece = connected(graph.n, walk.a[inside], walk.b[inside])

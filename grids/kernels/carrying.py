@@ -35,7 +35,9 @@ def _best(
             score = gain - price(ground, grids, wanted, mean_area, u, b)
             if score > best and (idle or gain > 0):
                 stamp += 2
-                if stays_whole(u, ground.indptr, ground.indices, ground.open_, grids.label, seen, queue, stamp):
+                if stays_whole(
+                    u, ground.indptr, ground.indices, ground.open_, grids.label, seen, queue, stamp
+                ):
                     best, chosen = score, u
         u = links.after[u]
     return chosen, stamp

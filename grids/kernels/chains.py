@@ -23,11 +23,13 @@ def _worst(grids: Grids, wanted: Wanted, touched: Ints, count: int) -> int:
         off = _off(grids.loads[g], wanted.low[g], wanted.high[g], wanted.target[g], 1.0)
         if off > best:
             best, chosen = off, g
-    return chosen
+    return int(chosen)
 
 
 @njit(cache=True)
-def _candidates(ground: Ground, grids: Grids, links: Links, used: Bools, g: int, units: Ints, to: Ints) -> int:
+def _candidates(
+    ground: Ground, grids: Grids, links: Links, used: Bools, g: int, units: Ints, to: Ints
+) -> int:
     """All moves of border units out of grid g and into it; returns how many."""
     found = 0
     u = links.first[g]

@@ -274,3 +274,19 @@ def test_fix_keeps_strict_nesting() -> None:
     grid = np.select([x < 2, x < 6, x < 7], [0, 1, 2], 3)
     after = editing.fix(Problem(graph, np.ones(72), 4, nesting="strict", start=grid), 1)
     assert set(after.grid[x < 6].tolist()) == {0, 1} and set(after.grid[x >= 6].tolist()) == {2, 3}
+
+
+def test_pieces_that_others_lie_between_are_split_there() -> None:
+    graph = lattice(7, 1)
+    broken = Partition(graph, np.array([0, 0, 0, 1, 0, 0, 0]), 2)
+    after = editing.split(broken, 0, np.array([1.0, 1, 1, 9, 5, 5, 5]), 2)
+    assert after.grid.tolist() == [2, 2, 2, 1, 0, 0, 0]
+
+
+def test_a_locked_grid_neither_gives_nor_takes() -> None:
+    graph = lattice(9, 3)
+    x = np.arange(27) % 9
+    grid = np.select([x < 1, x < 6], [0, 1], 2)
+    problem = Problem(graph, np.ones(27), 3, nesting="free", start=grid, locked=grid == 2)
+    after = editing.fix(problem, 1)
+    assert ((after.grid == 2) == (grid == 2)).all() and after.unit_counts[0] > 3
