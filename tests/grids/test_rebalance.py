@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import Cancelled, RefusedArgument
-from grids import flows, seeds
+from grids import flows, search
 from grids.nudges import Band
 from grids.partition import Partition
 from grids.problem import Problem
@@ -34,7 +34,7 @@ def city(side: int, k: int, seed: int, tilt: float = 0.5) -> Problem:
     """Even ground whose west grew heavier since its grids were drawn: everything must shift a little."""
     graph = lattice(side, side)
     rng = np.random.default_rng(seed)
-    before = seeds.propose(graph, np.ones(graph.n), k, nest="free", seed=seed)
+    before = search.propose(Problem(graph, np.ones(graph.n), k, nesting="free", seed=seed))[0].partition
     weight = 10 + tilt * 10 * (graph.x < graph.x.mean()) + rng.random(graph.n)
     return Problem(graph, weight, k, start=before.grid, nesting="free", seed=seed)
 
@@ -115,7 +115,7 @@ def test_a_worker_joins() -> None:
 
 def test_posts_decide_what_is_fair() -> None:
     graph = lattice(20, 20)
-    before = seeds.propose(graph, np.ones(400), 4, nest="free")
+    before = search.propose(Problem(graph, np.ones(400), 4, nesting="free"))[0].partition
     posts = np.array([1.0, 2.0, 1.0, 1.0])
     found = rebalance(Problem(graph, np.ones(400), 4, start=before.grid, posts=posts, nesting="free"))
     assert np.abs(found.partition.loads(np.ones(400)) / (80 * posts) - 1).max() <= 0.1 + 1e-9
