@@ -17,7 +17,6 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from geo.db.session import connect
 from geo.db.tables import PARTS
 from geo.db.versions import CHANNEL
 from geo.errors import Unavailable
+from geo.memory import Memory
 from geo.progress import Progress, silent
 from geo.settings import Settings
 
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 BUILD_LOCK = 0x77616E67_0002
 POLL_S = 2.0
-REMEMBERED = 256
+REMEMBERED, REMEMBERED_LONG = 256, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +126,7 @@ class ColumnStore:
         self._lock = threading.Lock()
         self._watcher: threading.Thread | None = None
         self._closed = threading.Event()
-        self._memory: OrderedDict[Hashable, Any] = OrderedDict()
-        self._memory_lock = threading.Lock()
+        self._memory, self._long_memory = Memory(REMEMBERED), Memory(REMEMBERED_LONG)
 
     def current(self) -> Columns:
         """The columns to answer from. The first call opens (or builds) them; later ones return at once.
@@ -161,17 +160,11 @@ class ColumnStore:
     def remember(self, key: Hashable, make: Callable[[], T], state: Hashable = None) -> T:
         """The value made for `key` before, or made now; the last 256 are kept. Keys must name the versions used, unless
         `state` does: then a key has one value, made again when the state is another."""
-        with self._memory_lock:
-            kept = self._memory.get(key)
-            if kept is not None and kept[0] == state:
-                self._memory.move_to_end(key)
-                return kept[1]  # type: ignore[no-any-return]
-        made = make()
-        with self._memory_lock:
-            self._memory[key] = (state, made)
-            while len(self._memory) > REMEMBERED:
-                self._memory.popitem(last=False)
-        return made
+        return self._memory.remember(key, make, state)
+
+    def remember_long(self, key: Hashable, make: Callable[[], T], state: Hashable = None) -> T:
+        """The same for arrays as long as the cases; the last 4 are kept."""
+        return self._long_memory.remember(key, make, state)
 
     def close(self) -> None:
         """Stops the watcher; the mapping stays readable."""
@@ -208,8 +201,8 @@ class ColumnStore:
 
     def _carry_over(self, before: Columns, after: Columns) -> None:
         """Hexagons that were in use are ready again before anybody asks; what was remembered of before is dropped."""
-        with self._memory_lock:
-            self._memory.clear()
+        self._memory.clear()
+        self._long_memory.clear()
         for resolution in layers.RESOLUTIONS:
             if self._watch and (before.folder / f"hexagon-{resolution}.json").exists():
                 after.hexagons(resolution)

@@ -104,9 +104,9 @@ def series(
     first, stop = day_number(first_date), day_number(stop_date)
     days = np.zeros(stop - first, dtype=np.int64)
     part = within(columns, selection, first, stop)
-    for layer, slot, piece, zone_of in _of_zone(factory, store, columns, part, by, code, plan):
+    for labels, slot, piece, table in _of_zone(factory, store, columns, part, by, code, plan):
         rows = (columns.day, columns.facts, piece.keep_table, piece.starts, piece.ends, first, days)
-        kernels.count_days(layer, zone_of, slot, *rows)
+        kernels.count_days(labels, table, slot, *rows)
     starts, n = _gather(days, first, bucket)
     return Series(
         bucket,
@@ -135,10 +135,10 @@ def by_category(
     columns = store.current()
     selection = select(columns, where)
     per_category = np.zeros(len(columns.categories), dtype=np.int64)
-    for layer, slot, piece, zone_of in _of_zone(factory, store, columns, selection, by, code, plan):
+    for labels, slot, piece, table in _of_zone(factory, store, columns, selection, by, code, plan):
         out = np.zeros(len(piece.starts), dtype=np.int64)
         rows = (columns.facts, piece.keep_table, piece.starts, piece.ends, out)
-        kernels.count_slices(layer, zone_of, slot, *rows)
+        kernels.count_slices(labels, table, slot, *rows)
         per_category[piece.categories] += out
     return _ranked(columns, per_category, depth)
 
@@ -205,14 +205,14 @@ def _of_zone(
     by: str | None,
     code: str | None,
     plan: str,
-) -> list[tuple[NDArray[np.int32], int, Selection, NDArray[np.int32]]]:
-    """(labels, slot, rows, fold) to count over: one entry, or one per plan for `as-was`. Slot −1: every case."""
+) -> list[tuple[NDArray[np.int32], int, Selection, kernels.Slots]]:
+    """(labels, slot, rows, table of slots) to count over: one entry, or one per plan for `as-was`. Slot −1: every case."""
     if by is None or code is None:
         if by is not None or code is not None:
             raise RefusedArgument(
                 "by 与 code 须同时给出。", "Give by and code together.", code="zone-incomplete", field="code"
             )
-        return [(columns.unit, -1, selection, np.empty(0, dtype=np.int32))]
+        return [(columns.unit, -1, selection, np.empty(0, dtype=np.uint16))]
     layer = layer_of(factory, store, columns, by, plan)
     slot = _slot_of(layer, by, code)
     if slot is None:
@@ -221,7 +221,7 @@ def _of_zone(
     for fold in layer.folds:
         whole = len(layer.folds) == 1
         piece = selection if whole else within(columns, selection, fold.first_day, fold.stop_day)
-        parts.append((layer.labels, slot, piece, fold.zone_of))
+        parts.append((layer.labels, slot, piece, fold.table))
     return parts
 
 

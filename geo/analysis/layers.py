@@ -9,8 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,11 +22,13 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from geo import zones as city_zones
+from geo.analysis import kernels
 from geo.analysis.selection import day_number
 from geo.column_layers import RESOLUTIONS
 from geo.columns import Columns, ColumnStore
 from geo.errors import NotFound, RefusedArgument
 from geo.heat import PlanRef, Zones, no_zones, words
+from geo.placement import THREADS
 
 SessionFactory = Callable[[], AbstractContextManager[Session]]
 EVER, NEVER = -(10**6), 10**6
@@ -39,16 +43,25 @@ class Fold:
     first_day: int = EVER
     stop_day: int = NEVER
 
+    @cached_property
+    def table(self) -> kernels.Slots:
+        """The slot of every label from −2 on."""
+        return kernels.slot_table(self.zone_of)
+
 
 @dataclass(frozen=True, eq=False)
 class LayerOfCases:
-    """Zones, the label of every case, and how labels fold into zones over time (one fold except for `as-was`)."""
+    """Zones, the label of every case, and how labels fold into zones over time (one fold except for `as-was`).
+
+    `slots()`: the slot of every case, each under its fold; made when it is first asked for.
+    """
 
     zones: Zones
     labels: NDArray[np.int32]
     folds: tuple[Fold, ...]
     overlaps: int = 0
     cells: NDArray[np.uint64] | None = None  # hexagons only: the cell of every zone
+    slots: Callable[[], kernels.Slots] = lambda: np.empty(0, dtype=np.uint16)
 
 
 def layer_of(
@@ -59,10 +72,38 @@ def layer_of(
     Raises NotFound (`plan-unknown`, `no-current-plan`, `level-unknown`), RefusedArgument (`resolution`, `date-invalid`).
     """
     if by == "grid":
-        return _grids(factory, store, columns, plan)
-    if by == "hexagon" or by.startswith("hexagon:"):
-        return _hexagons(factory, store, columns, _resolution(by))
-    return _boundaries(factory, store, columns, by)
+        layer = _grids(factory, store, columns, plan)
+    elif by == "hexagon" or by.startswith("hexagon:"):
+        layer = _hexagons(factory, store, columns, _resolution(by))
+    else:
+        layer = _boundaries(factory, store, columns, by)
+    return replace(layer, slots=partial(_slots, store, columns, layer))
+
+
+def _slots(store: ColumnStore, columns: Columns, layer: LayerOfCases) -> kernels.Slots:
+    zones, v = layer.zones, store.versions
+    plan = None if zones.plan is None else (zones.plan.id, zones.plan.revision)
+    ground = (columns.version, v["plans"], v["units"], v["boundaries"])
+    key = ("slots", zones.by, plan, zones.edition_id, zones.version, *ground)
+    return store.remember_long(key, lambda: slots_of(columns, layer))
+
+
+def slots_of(columns: Columns, layer: LayerOfCases) -> kernels.Slots:
+    """The slot of every case, each under the fold of its day."""
+    made = np.empty(columns.n, dtype=layer.folds[0].table.dtype)
+
+    def fill(part: slice) -> None:
+        labels, day, out = layer.labels[part], columns.day[part], made[part]
+        if len(layer.folds) == 1:
+            kernels.fill_slots(labels, layer.folds[0].table, out)
+            return
+        for fold in layer.folds:
+            kernels.fill_slots_between(labels, fold.table, day, fold.first_day, fold.stop_day, out)
+
+    size = -(-columns.n // THREADS) or 1
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(fill, (slice(start, start + size) for start in range(0, columns.n, size))))
+    return made
 
 
 def today(columns: Columns) -> dt.date:

@@ -31,11 +31,13 @@ from geo.column_build import SATISFIED_YES
 from geo.columns import Columns
 from geo.placement import THREADS
 
-Counts = NDArray[np.int64]
+Counts = NDArray[np.int32]
+Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Loop = Callable[[NDArray[np.int32], Selection, NDArray[np.int64], NDArray[np.int64], Counts], None]
+Loop = Callable[[Selection, Rows, Rows, Counts], None]
 
-ROWS_PER_THREAD = 1_000_000
+ROWS_PER_THREAD = 2_000_000
+SLOTS_FROM_ROWS = 500_000  # below this, the label of each case is looked up
 WEEKLY_FROM_ROWS = 250_000  # below this, walking the cases is as fast
 SECONDS_PER_DAY = 86_400.0
 
@@ -45,29 +47,33 @@ class Tally:
     """One measure per slot (see `geo.analysis.kernels`): the value (NaN: no data) and the cases behind it."""
 
     values: Floats
-    n: Counts
+    n: NDArray[np.int64]
 
 
 def tally(columns: Columns, layer: LayerOfCases, selection: Selection, measure: str, asof: int) -> Tally:
     """The measure of every slot: 0 left open, 1 unplaced, 2 outside, 3 … the zones. `asof` in ticks."""
     if measure in ("cases", "per_km2", "per_1000_households"):
         n = count(columns, layer, selection)
-        return Tally(_rate(layer, measure, n), n)
+        return _tally(_rate(layer, measure, n), n)
     if measure in ("open", "resolved_share"):
         begun, still = _begun_and_open(columns, layer, selection, asof)
-        return Tally(still.astype(float), still) if measure == "open" else _share(begun - still, begun)
+        return _tally(still, still) if measure == "open" else _share(begun - still, begun)
     if measure == "overdue":
         late = _overdue(columns, layer, selection, asof)
-        return Tally(late.astype(float), late)
+        return _tally(late, late)
     if measure == "response_share":
         begun, responded = _responded(columns, layer, selection, asof)
         known = columns.known["dispatched"] > 0
-        return _share(responded, begun) if known else Tally(np.full(len(begun), np.nan), begun)
+        return _share(responded, begun) if known else _tally(np.full(len(begun), np.nan), begun)
     if measure == "satisfied_share":
         answered = count(columns, layer, keeping(selection, np.arange(256) >> 5 > 0))
         satisfied = count(columns, layer, keeping(selection, np.arange(256) >> 5 == SATISFIED_YES >> 5))
         return _share(satisfied, answered)
     return _median_days(columns, layer, selection, asof)
+
+
+def _tally(values: Counts | Floats, n: Counts) -> Tally:
+    return Tally(values.astype(np.float64), n.astype(np.int64))
 
 
 def count(columns: Columns, layer: LayerOfCases, selection: Selection) -> Counts:
@@ -80,18 +86,37 @@ def count(columns: Columns, layer: LayerOfCases, selection: Selection) -> Counts
 
 
 def _count_rows(columns: Columns, layer: LayerOfCases, selection: Selection) -> Counts:
-    def loop(zone_of: NDArray[np.int32], part: Selection, starts: Counts, ends: Counts, out: Counts) -> None:
-        if part.keep is None:
-            kernels.count_all(layer.labels, zone_of, starts, ends, out)
-        else:
-            kernels.count_kept(layer.labels, zone_of, columns.facts, part.keep, starts, ends, out)
+    if selection.rows < SLOTS_FROM_ROWS:
+        return _count_labels(columns, layer, selection)
+    slots = layer.slots()
 
-    return _add_up(columns, layer, selection, loop, 1).ravel()
+    def loop(part: Selection, starts: Rows, ends: Rows, out: Counts) -> None:
+        if part.keep is None:
+            kernels.count_all(slots, starts, ends, out[0])
+        else:
+            kernels.count_kept(slots, columns.facts, part.keep, starts, ends, out[0])
+
+    only: Counts = _add_up(layer, selection, loop)[0]
+    return only
+
+
+def _count_labels(columns: Columns, layer: LayerOfCases, selection: Selection) -> Counts:
+    """So few that it is not worth making slots: label by label, fold by fold."""
+    total = _zeros(layer)
+    for fold in layer.folds:
+        whole = len(layer.folds) == 1
+        part = selection if whole else within(columns, selection, fold.first_day, fold.stop_day)
+        rows = (part.starts, part.ends, total)
+        if part.keep is None:
+            kernels.count_labels(layer.labels, fold.table, *rows)
+        else:
+            kernels.count_labels_kept(layer.labels, fold.table, columns.facts, part.keep, *rows)
+    return total
 
 
 def _count_everything(columns: Columns, layer: LayerOfCases, selection: Selection) -> Counts:
     """All categories in the days of a selection: whole weeks by their sums, the days at both ends case by case."""
-    total = np.zeros(len(layer.zones) + kernels.SLOTS, dtype=np.int64)
+    total = _zeros(layer)
     every = all_categories(columns, selection)
     weeks, begin = len(columns.weekly) - 1, columns.first_day
     for fold in layer.folds:
@@ -101,7 +126,7 @@ def _count_everything(columns: Columns, layer: LayerOfCases, selection: Selectio
         if low >= high:
             total += _count_rows(columns, alone, within(columns, every, first, stop))
             continue
-        kernels.fold_between(columns.weekly[low], columns.weekly[high], fold.zone_of, total)
+        kernels.fold_between(columns.weekly[low], columns.weekly[high], fold.table, total)
         total += _count_rows(columns, alone, within(columns, every, first, begin + 7 * low))
         total += _count_rows(columns, alone, within(columns, every, begin + 7 * high, stop))
     return total
@@ -110,61 +135,53 @@ def _count_everything(columns: Columns, layer: LayerOfCases, selection: Selectio
 def _begun_and_open(
     columns: Columns, layer: LayerOfCases, selection: Selection, asof: int
 ) -> tuple[Counts, Counts]:
-    keep = selection.keep_table
+    slots, keep = layer.slots(), selection.keep_table
 
-    def loop(zone_of: NDArray[np.int32], part: Selection, starts: Counts, ends: Counts, out: Counts) -> None:
+    def loop(part: Selection, starts: Rows, ends: Rows, out: Counts) -> None:
         times = (columns.opened, columns.closed, asof)
-        kernels.count_open(layer.labels, zone_of, columns.facts, keep, *times, starts, ends, out[0], out[1])
+        kernels.count_open(slots, columns.facts, keep, *times, starts, ends, out[0], out[1])
 
-    begun, still = _add_up(columns, layer, selection, loop, 2)
+    begun, still = _add_up(layer, selection, loop, 2)
     return begun, still
 
 
 def _overdue(columns: Columns, layer: LayerOfCases, selection: Selection, asof: int) -> Counts:
-    keep = selection.keep_table
+    slots, keep = layer.slots(), selection.keep_table
 
-    def loop(zone_of: NDArray[np.int32], part: Selection, starts: Counts, ends: Counts, out: Counts) -> None:
+    def loop(part: Selection, starts: Rows, ends: Rows, out: Counts) -> None:
         times = (columns.opened, columns.closed, columns.due, asof)
-        kernels.count_overdue(layer.labels, zone_of, columns.facts, keep, *times, starts, ends, out)
+        kernels.count_overdue(slots, columns.facts, keep, *times, starts, ends, out[0])
 
-    return _add_up(columns, layer, selection, loop, 1).ravel()
+    only: Counts = _add_up(layer, selection, loop)[0]
+    return only
 
 
 def _responded(
     columns: Columns, layer: LayerOfCases, selection: Selection, asof: int
 ) -> tuple[Counts, Counts]:
-    keep = selection.keep_table
+    slots, keep = layer.slots(), selection.keep_table
 
-    def loop(zone_of: NDArray[np.int32], part: Selection, starts: Counts, ends: Counts, out: Counts) -> None:
+    def loop(part: Selection, starts: Rows, ends: Rows, out: Counts) -> None:
         times = (columns.opened, columns.dispatched, asof)
-        kernels.count_responded(
-            layer.labels, zone_of, columns.facts, keep, *times, starts, ends, out[0], out[1]
-        )
+        kernels.count_responded(slots, columns.facts, keep, *times, starts, ends, out[0], out[1])
 
-    begun, responded = _add_up(columns, layer, selection, loop, 2)
+    begun, responded = _add_up(layer, selection, loop, 2)
     return begun, responded
 
 
 def _median_days(columns: Columns, layer: LayerOfCases, selection: Selection, asof: int) -> Tally:
-    slots, ticks = [], []
-    for fold in layer.folds:
-        part = (
-            within(columns, selection, fold.first_day, fold.stop_day) if len(layer.folds) > 1 else selection
-        )
-        slot, tick = np.empty(part.rows, dtype=np.int32), np.empty(part.rows, dtype=np.uint32)
-        rows = (columns.opened, columns.closed, asof, part.starts, part.ends, slot, tick)
-        m = kernels.gather_durations(layer.labels, fold.zone_of, columns.facts, part.keep_table, *rows)
-        slots.append(slot[:m])
-        ticks.append(tick[:m])
+    slot, ticks = np.empty(selection.rows, dtype=np.uint32), np.empty(selection.rows, dtype=np.uint32)
+    rows = (columns.opened, columns.closed, asof, selection.starts, selection.ends, slot, ticks)
+    m = kernels.gather_durations(layer.slots(), columns.facts, selection.keep_table, *rows)
     size = len(layer.zones) + kernels.SLOTS
     n, middle = np.zeros(size, dtype=np.int64), np.empty(size)
-    kernels.medians(np.concatenate(slots), np.concatenate(ticks), n, middle)
+    kernels.medians(slot[:m], ticks[:m], n, middle)
     return Tally(middle * (columns.tick_s / SECONDS_PER_DAY), n)
 
 
 def _share(part: Counts, whole: Counts) -> Tally:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Tally(np.where(whole > 0, part / whole, np.nan), whole)
+        return _tally(np.where(whole > 0, part / whole, np.nan), whole)
 
 
 def _rate(layer: LayerOfCases, measure: str, n: Counts) -> Floats:
@@ -181,35 +198,29 @@ def _rate(layer: LayerOfCases, measure: str, n: Counts) -> Floats:
     return values
 
 
-def _add_up(columns: Columns, layer: LayerOfCases, selection: Selection, loop: Loop, width: int) -> Counts:
-    """Runs a loop over every fold's part of the selection, in threads where it is large; sums per slot, `width` rows."""
-    size = len(layer.zones) + kernels.SLOTS
-    total = np.zeros((width, size), dtype=np.int64)
-    for fold in layer.folds:
-        whole = len(layer.folds) == 1
-        part = selection if whole else within(columns, selection, fold.first_day, fold.stop_day)
-        for out in _in_threads(fold.zone_of, part, loop, (width, size)):
-            total += out
-    return total
+def _zeros(layer: LayerOfCases) -> Counts:
+    return np.zeros(len(layer.zones) + kernels.SLOTS, dtype=np.int32)
 
 
-def _in_threads(
-    zone_of: NDArray[np.int32], part: Selection, loop: Loop, shape: tuple[int, int]
-) -> list[Counts]:
-    tasks = min(THREADS, part.rows // ROWS_PER_THREAD + 1)
+def _add_up(layer: LayerOfCases, selection: Selection, loop: Loop, width: int = 1) -> Counts:
+    """Runs a loop over the selection, in threads where it is large; sums per slot, `width` rows."""
+    tasks = min(THREADS, selection.rows // ROWS_PER_THREAD + 1)
 
-    def run(rows: tuple[Counts, Counts]) -> Counts:
-        out = np.zeros(shape, dtype=np.int64)
-        loop(zone_of, part, *rows, out if shape[0] > 1 else out[0])
+    def run(rows: tuple[Rows, Rows]) -> Counts:
+        out = np.zeros((width, len(layer.zones) + kernels.SLOTS), dtype=np.int32)
+        loop(selection, *rows, out)
         return out
 
     if tasks == 1:
-        return [run((part.starts, part.ends))]
+        return run((selection.starts, selection.ends))
     with ThreadPoolExecutor(tasks) as pool:
-        return list(pool.map(run, _shares(part, tasks)))
+        first, *others = pool.map(run, _shares(selection, tasks))
+    for other in others:
+        first += other
+    return first
 
 
-def _shares(part: Selection, tasks: int) -> list[tuple[Counts, Counts]]:
+def _shares(part: Selection, tasks: int) -> list[tuple[Rows, Rows]]:
     """The slices cut into `tasks` lots of about the same number of rows."""
     before = np.r_[0, np.cumsum(part.ends - part.starts)]
     lots = []

@@ -1,4 +1,4 @@
-"""Counting nearly everything by weekly sums gives what counting case by case gives."""
+"""Counting by weekly sums, by the slot of every case and by labels gives the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from geo.analysis import counts, measures
+from geo.analysis import counts, kernels, measures
 from geo.attribution import place_again
 from geo.cases import CaseFilter
 from geo.column_build import weekly_sums
@@ -59,16 +59,32 @@ def test_both_ways_agree(
     where = CaseFilter(first, last, tuple(sorted(keys)))
     answers = []
     with pytest.MonkeyPatch.context() as patched:
-        for threshold in (-1, 10**9):  # always by weeks, never by weeks
-            patched.setattr(measures, "WEEKLY_FROM_ROWS", threshold)
+        for weeks, slots in (
+            (-1, 0),
+            (-1, 10**9),
+            (10**9, 0),
+            (10**9, 10**9),
+        ):  # always and never by each way
+            patched.setattr(measures, "WEEKLY_FROM_ROWS", weeks)
+            patched.setattr(measures, "SLOTS_FROM_ROWS", slots)
+            patched.setattr(measures, "ROWS_PER_THREAD", 100)
             answers.append(counts.heat(lambda: sessions.session(settings), store, plan=plan, where=where))
-    by_weeks, one_by_one = answers
-    assert by_weeks.n.tolist() == one_by_one.n.tolist()
-    assert (by_weeks.unplaced, by_weeks.outside, by_weeks.total) == (
-        one_by_one.unplaced,
-        one_by_one.outside,
-        one_by_one.total,
-    )
+    for other in answers[1:]:
+        assert other.n.tolist() == answers[0].n.tolist()
+        for name in ("unplaced", "outside", "total"):
+            assert getattr(other, name) == getattr(answers[0], name)
+
+
+def test_slots_of_more_zones_than_two_bytes_count_alike() -> None:
+    zone_of = np.array([70_000, -1, 5, -3], dtype=np.int32)
+    table = kernels.slot_table(zone_of)
+    labels = np.array([0, 0, 1, 2, 3, -1, -2], dtype=np.int32)
+    slots = np.empty(len(labels), dtype=table.dtype)
+    kernels.fill_slots(labels, table, slots)
+    assert table.dtype == np.uint32 and slots.tolist() == [70_003, 70_003, 2, 8, 0, 2, 1]
+    out = np.zeros(70_004, np.int32)
+    kernels.count_all(slots, np.array([1]), np.array([7]), out)
+    assert {int(at): int(out[at]) for at in np.flatnonzero(out)} == {0: 1, 1: 1, 2: 2, 8: 1, 70_003: 1}
 
 
 def test_sums_that_would_not_fit_or_pay_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
