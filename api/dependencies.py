@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -178,8 +179,9 @@ class Service:
         return dt.datetime.now(ZoneInfo(zone or "Asia/Shanghai")).date()
 
 
+@lru_cache(maxsize=1)
 def release() -> str:
-    """The version of this program."""
+    """The version of this program, read once: the package's metadata takes longer to read than a heat map."""
     try:
         return version("wangge")
     except PackageNotFoundError:

@@ -12,12 +12,12 @@ import numpy as np
 import orjson
 import pyarrow as pa
 from h3ronpy.vector import cells_to_wkb_polygons
-from numpy.typing import NDArray
 from shapely import from_wkb, to_geojson
 from sqlalchemy.orm import Session
 
 from api import layers
 from api.answers import to_json
+from api.digits import whole_numbers
 from geo.heat import HeatMap, Zones
 from geo.supply import UNITS, Supply
 
@@ -63,10 +63,11 @@ def as_json(found: Found, breaks: list[float], columns: str = "all") -> bytes:
     brief = columns == "values"
     if not brief:
         made["codes"], made["names"] = _pieces(found)
-    made["values"] = _numbers(found.values)
+    same = found.measure in SAME_AS_N
     hidden = isinstance(found, HeatMap) and bool(found.suppressed.any())
-    if not brief or hidden or found.measure not in SAME_AS_N:
-        made["n"] = found.n
+    made["values"] = _numbers(found, same)
+    if not brief or hidden or not same:
+        made["n"] = orjson.Fragment(whole_numbers(found.n))
     if not brief or hidden:
         made["suppressed"] = _hidden(found)
     return to_json(made)
@@ -143,10 +144,15 @@ def _pieces(found: Found) -> tuple[Any, Any]:
     return kept
 
 
-def _numbers(values: NDArray[np.float64]) -> Any:
-    """Whole numbers without a trailing `.0` where every value is one."""
+def _numbers(found: Found, same: bool) -> Any:
+    """The values: of counts as whole numbers without a trailing `.0`."""
+    if same and isinstance(found, HeatMap):
+        return orjson.Fragment(whole_numbers(found.n, found.suppressed))
+    values = found.values
     whole = values.astype(np.int64) if not np.isnan(values).any() else None
-    return whole if whole is not None and bool((whole == values).all()) else values
+    if whole is None or not bool((whole == values).all()):
+        return values
+    return orjson.Fragment(whole_numbers(whole))
 
 
 def _hidden(found: Found) -> Any:

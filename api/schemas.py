@@ -10,6 +10,7 @@ import datetime as dt
 import math
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
@@ -368,7 +369,7 @@ def parse(model: type[M], query: bytes) -> M:
     """
     found: dict[str, Any] = {}
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=None)
-    lists = {f.alias or name for name, f in model.model_fields.items() if get_origin(f.annotation) is list}
+    lists = _repeatable(model)
     for name, value in pairs[:MAX_FIELDS]:
         if name in lists:
             found.setdefault(name, []).append(value)
@@ -377,3 +378,10 @@ def parse(model: type[M], query: bytes) -> M:
         else:
             found[name] = value
     return model.model_validate(found)
+
+
+@cache
+def _repeatable(model: type[BaseModel]) -> frozenset[str]:
+    """The parameters that may stand more than once."""
+    fields = model.model_fields.items()
+    return frozenset(f.alias or name for name, f in fields if get_origin(f.annotation) is list)

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,6 +80,15 @@ class Columns:
     def n(self) -> int:
         """How many cases there are."""
         return len(self.unit)
+
+    @cached_property
+    def ordinals(self) -> dict[str, tuple[int, ...]]:
+        """Positions in `categories` of what each key names: a category, a 大类 with all its 小类."""
+        found: dict[str, list[int]] = {}
+        for i, category in enumerate(self.categories):
+            for key in {category.key, category.top}:
+                found.setdefault(key, []).append(i)
+        return {key: tuple(positions) for key, positions in found.items()}
 
     def tick(self, instant: dt.datetime) -> int:
         """An instant in the ticks of `opened`, `closed`, `due` and `dispatched`; may be negative or beyond them."""

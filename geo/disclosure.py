@@ -188,12 +188,17 @@ def _widened(n: NDArray[np.int64], hidden: NDArray[np.bool_], k: int) -> NDArray
     """More hidden, the smallest visible count above 0 first, until two or more add up to k or nothing is left; a zero
     where there is only one."""
     more = hidden.copy()
-    if not more.any():
+    if not more.any() or _enough(n, more, k):
         return more
     for zeros in (False, True):
         rest = np.flatnonzero(~more & ((n == 0) if zeros else (n > 0)))
-        for at in rest[np.argsort(n[rest], kind="stable")].tolist():
-            if more.sum() > 1 and (zeros or n[more].sum() >= k):
+        smallest = np.argsort(n[rest], kind="stable")[: k + 2]  # each adds one or more: no others are needed
+        for at in rest[smallest].tolist():
+            if _enough(n, more, 0 if zeros else k):
                 return more
             more[at] = True
     return more
+
+
+def _enough(n: NDArray[np.int64], hidden: NDArray[np.bool_], k: int) -> bool:
+    return bool(np.count_nonzero(hidden) > 1 and n[hidden].sum() >= k)

@@ -4,13 +4,14 @@ A class map says one thing per class, so the limits are chosen to be read: few, 
 wherever a round number separates the same values, and zero ("no case here") a class of its own.
 
 Limits are lower-inclusive: `[0, 1, 5, 20]` means {0}, 1–4, 5–19, 20 and more; the last class has no upper limit.
-Sources: exact one-dimensional k-means by dynamic programming (Fisher 1958; Wang & Song 2011, R Journal 3/2) with
-divide and conquer over the monotone split points; the square root steadies the variance of counts (Bartlett 1936).
+Natural classes are exact (`maps.natural`); the square root steadies the variance of counts (Bartlett 1936).
 """
 
 from __future__ import annotations
 
 import json
+import math
+from bisect import bisect_left
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -18,9 +19,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geo.settings import reference
+from maps.natural import natural_starts, tally_whole
 
 Method = Literal["natural", "quantile", "equal"]
 Floats = NDArray[np.float64]
+WHOLE_BELOW = 4096  # whole numbers below this are tallied, not sorted
 
 COUNTS = frozenset(
     {"cases", "open", "overdue", "count", "capacity"}
@@ -59,132 +62,95 @@ def breaks(
     >>> breaks(range(1, 101), classes=4, method="quantile")
     [1.0, 26.0, 51.0, 75.0]
     """
-    finite = np.asarray(values, dtype=np.float64).ravel()
-    finite = np.sort(finite[np.isfinite(finite)])
-    if not len(finite):
+    distinct, counts = _distinct(values)
+    if not len(distinct):
         return []
-    zero = [0.0] if zero_class and finite[0] == 0 else []
-    rest = finite[finite > 0] if zero else finite
-    if not len(rest):
+    zero = [0.0] if zero_class and distinct[0] == 0 else []
+    rest = distinct > 0 if zero else np.ones(len(distinct), dtype=bool)
+    distinct, counts = distinct[rest], counts[rest]
+    if not len(distinct):
         return zero
     room = max(1, classes - len(zero))
-    starts = _starts(rest, room, method, steady)
-    if len(starts) <= room and len(starts) == len(np.unique(rest)):
-        return zero + [float(v) for v in starts]
-    return zero + _readable(rest, starts, floor=0.0 if zero else None)
+    if len(distinct) <= room:
+        return zero + [float(v) for v in distinct]
+    starts = _starts(distinct, counts, room, method, steady)
+    return zero + _readable(distinct, starts, floor=0.0 if zero else None)
 
 
-def _starts(ordered: Floats, classes: int, method: Method, steady: bool) -> Floats:
-    """The smallest value of each class, before rounding."""
-    distinct, first = np.unique(ordered, return_index=True)
-    if len(distinct) <= classes:
-        return distinct
+def _distinct(values: ArrayLike) -> tuple[Floats, Floats]:
+    """The finite values, rising, each once, and how often each stands there."""
+    given = np.ascontiguousarray(values, dtype=np.float64).ravel()
+    whole = np.zeros(WHOLE_BELOW, dtype=np.int64)
+    largest = tally_whole(given, whole)
+    if largest >= -1:
+        at = np.flatnonzero(whole[: largest + 1])
+        return at.astype(np.float64), whole[at].astype(np.float64)
+    distinct, counts = np.unique(given[np.isfinite(given)], return_counts=True)
+    return distinct, counts.astype(np.float64)
+
+
+def _starts(distinct: Floats, counts: Floats, classes: int, method: Method, steady: bool) -> Floats:
+    """The smallest value of each class, before rounding; there are more values than classes."""
     if method == "equal":
         edges = np.linspace(distinct[0], distinct[-1], classes + 1)[1:-1]
         at = np.searchsorted(distinct, edges, side="left")
     elif method == "quantile":
         # the class starts at the distinct value whose first copy lies nearest to the wanted rank: ties stay together
-        wanted = np.arange(1, classes) * len(ordered) / classes
+        first = np.cumsum(counts) - counts
+        wanted = np.arange(1, classes) * counts.sum() / classes
         at = np.abs(first[None, :] - wanted[:, None]).argmin(axis=1)
     else:
-        at = natural_starts(*_thinned(ordered, steady), classes)[1:]
-        at = np.searchsorted(distinct, _thin(distinct, steady)[1][at], side="left")
+        low = _look_alike(distinct)
+        axis = distinct[low] if len(low) == len(distinct) else _three_digits(distinct[low])
+        weight = counts if len(low) == len(distinct) else np.add.reduceat(counts, low)
+        at = low[natural_starts(np.sqrt(np.maximum(axis, 0)) if steady else axis, weight, classes)[1:]]
     starts: Floats = distinct[np.unique(np.concatenate([[0], at]))]
     return starts
 
 
-def _thin(distinct: Floats, steady: bool) -> tuple[Floats, Floats]:
-    """Values that look alike in three significant digits, seen as one: (position on the axis, its smallest value)."""
+def _look_alike(distinct: Floats) -> NDArray[np.int64]:
+    """Where a value begins that differs from the one before it in three significant digits."""
+    if (
+        len(distinct) == distinct[-1] - distinct[0] + 1 < 1000
+        and distinct[0] >= 0
+        and distinct[0].is_integer()
+    ):
+        return np.arange(len(distinct))  # whole numbers one after the other
+    seen = _three_digits(distinct)
+    return np.flatnonzero(np.diff(seen, prepend=-np.inf) > 0)
+
+
+def _three_digits(values: Floats) -> Floats:
     with np.errstate(divide="ignore"):
-        power = np.where(distinct == 0, 0, np.floor(np.log10(np.abs(distinct) + (distinct == 0))))
+        power = np.where(values == 0, 0, np.floor(np.log10(np.abs(values) + (values == 0))))
     step = 10.0 ** (power - 2)
-    seen, first = np.unique(np.round(distinct / step) * step, return_index=True)
-    return np.sqrt(np.maximum(seen, 0)) if steady else seen, distinct[first]
-
-
-def _thinned(ordered: Floats, steady: bool) -> tuple[Floats, Floats]:
-    """The k-means input: positions on the axis and how many values stand at each."""
-    axis, low = _thin(np.unique(ordered), steady)
-    upto = np.append(np.searchsorted(ordered, low[1:], side="left"), len(ordered))
-    return axis, np.diff(upto, prepend=0).astype(np.float64)
-
-
-def natural_starts(axis: Floats, weight: Floats, classes: int) -> NDArray[np.int64]:
-    """Index of the first element of each class with the least within-class sum of squares, exactly.
-
-    `axis` rises strictly, `weight` > 0. O(classes · n log n): the best split point never moves left as the end moves
-    right, so each layer is solved level by level, all midpoints of a level at once.
-
-    >>> natural_starts(np.array([1., 2., 10., 11., 50.]), np.ones(5), 3).tolist()
-    [0, 2, 4]
-    """
-    n, k = len(axis), min(classes, len(axis))
-    centred = axis - np.average(axis, weights=weight)
-    w, s, q = (np.concatenate([[0.0], np.cumsum(weight * centred**p)]) for p in (0, 1, 2))
-
-    def cost(i: NDArray[np.int64], j: NDArray[np.int64]) -> Floats:
-        """Sum of squares of elements i … j−1 around their mean."""
-        mass = w[j] - w[i]
-        return np.asarray(q[j] - q[i] - (s[j] - s[i]) ** 2 / np.where(mass > 0, mass, 1.0))
-
-    ends = np.arange(n + 1)
-    best = cost(np.zeros(n + 1, np.int64), ends)
-    splits: list[NDArray[np.int64]] = []
-    for layer in range(1, k):
-        split = _layer(best, cost, layer, n)
-        best = np.where(ends > layer, best[split] + cost(split, ends), np.inf)
-        splits.append(split)
-    starts, end = [], n
-    for split in reversed(splits):
-        end = int(split[end])
-        starts.append(end)
-    return np.array([0, *reversed(starts)][:k], dtype=np.int64)
-
-
-def _layer(best: Floats, cost: Any, layer: int, n: int) -> NDArray[np.int64]:
-    """For every end the split that adds one class most cheaply, found by halving (monotone minima)."""
-    split = np.full(n + 1, layer, dtype=np.int64)
-    jobs = np.array([[layer + 1, n, layer, n - 1]])  # ends from–to, splits from–to
-    while len(jobs):
-        a, b, low, high = jobs.T
-        mid = (a + b) // 2
-        width = np.minimum(mid - 1, high) - low + 1
-        start = np.concatenate([[0], np.cumsum(width)[:-1]])
-        i = np.arange(width.sum()) - np.repeat(start - low, width)
-        total = best[i] + cost(i, np.repeat(mid, width))
-        least = np.minimum.reduceat(total, start)
-        hit = np.flatnonzero(total == np.repeat(least, width))
-        job = np.searchsorted(start, hit, side="right") - 1
-        chosen = i[hit[np.unique(job, return_index=True)[1]]]
-        split[mid] = chosen
-        left = np.column_stack([a, mid - 1, low, chosen])
-        right = np.column_stack([mid + 1, b, chosen, high])
-        jobs = np.concatenate([left[a <= mid - 1], right[mid + 1 <= b]])
-    return split
+    seen: Floats = np.round(values / step) * step
+    return seen
 
 
 # ── Numbers that people can read ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _readable(ordered: Floats, starts: Floats, floor: float | None) -> list[float]:
+def _readable(distinct: Floats, starts: Floats, floor: float | None) -> list[float]:
     """Move each limit down to the roundest number that (nearly) separates the same values; drop emptied classes."""
-    before = ordered[np.maximum(np.searchsorted(ordered, starts, side="left") - 1, 0)]
-    whole = bool((ordered == np.round(ordered)).all())
+    ordered = distinct.tolist()
+    whole = all(value.is_integer() for value in ordered)
     limits: list[float] = []
-    for at, (gap, start) in enumerate(zip(before, starts, strict=True)):
+    for at, start in enumerate(starts.tolist()):
         if at == 0:
-            under = float(start) - 0.05 * abs(float(start)) if floor is None else floor
-            lowest = float(start) if floor is None else 1.0  # zero stays alone: the next class begins at one
-            limits.append(lowest if whole else roundest(under, float(start)))
+            under = start - 0.05 * abs(start) if floor is None else floor
+            lowest = start if floor is None else 1.0  # zero stays alone: the next class begins at one
+            limits.append(lowest if whole else roundest(under, start))
             continue
-        low = min(float(gap), float(start) - 0.015 * abs(float(start)))  # a little slack: 1287 may read 1280
+        gap = ordered[max(bisect_left(ordered, start) - 1, 0)]
+        low = min(gap, start - 0.015 * abs(start))  # a little slack: 1287 may read 1280
         low = max(low, limits[-1])
         # before one far outlier the limit stays by the many
-        high = min(float(start), 2 * low) if low > 0 else float(start)
+        high = min(start, 2 * low) if low > 0 else start
         limits.append(roundest(low, high, whole=whole))
-    kept = np.unique(limits)
-    filled = np.diff(np.append(np.searchsorted(ordered, kept, side="left"), len(ordered))) > 0
-    return [float(v) for v in kept[filled]]
+    kept = sorted(set(limits))
+    places = [*(bisect_left(ordered, limit) for limit in kept), len(ordered)]
+    return [limit for limit, low_, high_ in zip(kept, places, places[1:], strict=False) if high_ > low_]
 
 
 def roundest(low: float, high: float, *, whole: bool = False) -> float:
@@ -195,10 +161,10 @@ def roundest(low: float, high: float, *, whole: bool = False) -> float:
     """
     if low < 0 < high or high == 0:
         return 0.0
-    top = int(np.floor(np.log10(max(abs(low), abs(high))))) + 1
+    top = math.floor(math.log10(max(abs(low), abs(high)))) + 1
     for power in range(top, -1 if whole else top - 12, -1):
         for digit in (5, 2, 1):
-            steps = int(np.floor(high / (digit * 10.0**power) + 1e-12)) * digit
+            steps = math.floor(high / (digit * 10.0**power) + 1e-12) * digit
             value = float(f"{steps}e{power}")
             if low < value <= high:
                 return value

@@ -10,7 +10,14 @@ import typer
 from api.cli import edge, output
 from api.cli.groups import top
 
-KERNELS = ("geo.placement", "geo.analysis.counts", "grids.kernels", "etl.copying")
+KERNELS = (
+    "geo.placement",
+    "geo.analysis.counts",
+    "maps.natural",
+    "api.digits",
+    "grids.kernels",
+    "etl.copying",
+)
 
 Host = Annotated[str | None, typer.Option("--host", help="监听地址 / address to listen on")]
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="端口 / port; 0 = any free one")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -72,12 +72,22 @@ def layer_of(
     Raises NotFound (`plan-unknown`, `no-current-plan`, `level-unknown`), RefusedArgument (`resolution`, `date-invalid`).
     """
     if by == "grid":
-        layer = _grids(factory, store, columns, plan)
-    elif by == "hexagon" or by.startswith("hexagon:"):
-        layer = _hexagons(factory, store, columns, _resolution(by))
-    else:
-        layer = _boundaries(factory, store, columns, by)
-    return replace(layer, slots=partial(_slots, store, columns, layer))
+        return _grids(factory, store, columns, plan)
+    if by == "hexagon" or by.startswith("hexagon:"):
+        return _hexagons(factory, store, columns, _resolution(by))
+    return _boundaries(factory, store, columns, by)
+
+
+def _remembered(
+    store: ColumnStore, columns: Columns, key: Hashable, read: Callable[[], LayerOfCases]
+) -> LayerOfCases:
+    """The layer of a key, with its slots within reach."""
+
+    def make() -> LayerOfCases:
+        layer = read()
+        return replace(layer, slots=partial(_slots, store, columns, layer))
+
+    return store.remember(key, make)
 
 
 def _slots(store: ColumnStore, columns: Columns, layer: LayerOfCases) -> kernels.Slots:
@@ -137,7 +147,10 @@ def _grids(factory: SessionFactory, store: ColumnStore, columns: Columns, asked:
             return LayerOfCases(no_zones("grid"), columns.unit, (_nowhere(columns),))
         raise
     made = _grid_zones(factory, store, columns, plan)
-    return LayerOfCases(made.zones, columns.unit, (Fold(made.unit_zone),))
+    key = ("layer", columns.version, made.zones.version, id(made))
+    return _remembered(
+        store, columns, key, lambda: LayerOfCases(made.zones, columns.unit, (Fold(made.unit_zone),))
+    )
 
 
 def _grid_zones(
@@ -179,7 +192,8 @@ def _as_was(factory: SessionFactory, store: ColumnStore, columns: Columns) -> La
         return LayerOfCases(zones, columns.unit, tuple(_without_gaps(folds, columns)))
 
     v = store.versions
-    return store.remember(("as-was", columns.version, v["plans"], v["units"], v["weights"]), read)
+    key = ("as-was", columns.version, v["plans"], v["units"], v["weights"])
+    return _remembered(store, columns, key, read)
 
 
 def _without_gaps(folds: list[Fold], columns: Columns) -> list[Fold]:
@@ -249,7 +263,7 @@ def _boundaries(factory: SessionFactory, store: ColumnStore, columns: Columns, b
 
     v = store.versions
     key = ("level", by, on, columns.version, v["boundaries"], v["units"], v["weights"])
-    return store.remember(key, read)
+    return _remembered(store, columns, key, read)
 
 
 def _date(written: str) -> dt.date:
@@ -295,7 +309,8 @@ def _hexagons(factory: SessionFactory, store: ColumnStore, columns: Columns, res
         return LayerOfCases(zones, found["labels"], (Fold(np.arange(len(cells), dtype=np.int32)),), 0, cells)
 
     v = store.versions
-    return store.remember(("hexagon", resolution, columns.version, v["units"], v["weights"]), read)
+    key = ("hexagon", resolution, columns.version, v["units"], v["weights"])
+    return _remembered(store, columns, key, read)
 
 
 def cell_of(code: str, resolution: int) -> np.uint64 | None:

@@ -54,7 +54,7 @@ def tally(columns: Columns, layer: LayerOfCases, selection: Selection, measure: 
     """The measure of every slot: 0 left open, 1 unplaced, 2 outside, 3 … the zones. `asof` in ticks."""
     if measure in ("cases", "per_km2", "per_1000_households"):
         n = count(columns, layer, selection)
-        return _tally(_rate(layer, measure, n), n)
+        return _tally(n if measure == "cases" else _rate(layer, measure, n), n)
     if measure in ("open", "resolved_share"):
         begun, still = _begun_and_open(columns, layer, selection, asof)
         return _tally(still, still) if measure == "open" else _share(begun - still, begun)
@@ -186,8 +186,6 @@ def _share(part: Counts, whole: Counts) -> Tally:
 
 def _rate(layer: LayerOfCases, measure: str, n: Counts) -> Floats:
     values = n.astype(np.float64)
-    if measure == "cases":
-        return values
     size = layer.zones.area_m2 / 1e6
     if measure == "per_1000_households":
         counted = layer.zones.households

@@ -97,15 +97,14 @@ def category_ordinals(columns: Columns, keys: tuple[str, ...]) -> NDArray[np.int
         return np.arange(len(columns.categories), dtype=np.int32)
     found: set[int] = set()
     for key in keys:
-        matching = [i for i, c in enumerate(columns.categories) if c.key == key or c.top == key]
-        if not matching and columns.categories:
+        if key not in columns.ordinals and columns.categories:
             raise _unknown(columns, key)
-        found.update(matching)
+        found.update(columns.ordinals.get(key, ()))
     return np.array(sorted(found), dtype=np.int32)
 
 
 def _unknown(columns: Columns, key: str) -> RefusedArgument:
-    known = sorted({c.key for c in columns.categories} | {c.top for c in columns.categories})
+    known = sorted(columns.ordinals)
     near = ", ".join(difflib.get_close_matches(key[:80], known[:5000], n=3, cutoff=0.4) or known[:5])
     return RefusedArgument(
         f"没有类别 {key[:80]}。",
