@@ -22,7 +22,7 @@ from geo.columns import ColumnStore
 from geo.crs import WGS84
 from geo.db.tables import Audit
 from geo.errors import RefusedArgument
-from geo.exports import layers
+from geo.exports import case_layer, layers
 from geo.exports.job import Written
 from geo.exports.layers import Layer
 from geo.exports.writers import ending_of, write
@@ -118,7 +118,7 @@ def cases(session: Session, where: CaseFilter, timezone: str) -> Layer:
         None if day is None else dt.datetime.combine(day, dt.time(), zone)
         for day in (where.from_date, where.to_date)
     )
-    return layers.cases(session, timezone, start, end, _category_ids(session, where.categories))
+    return case_layer.cases(session, timezone, start, end, _category_ids(session, where.categories))
 
 
 def heat(session: Session, found: HeatMap, name: str) -> Layer:

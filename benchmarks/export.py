@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from geo.db import cluster, migrations
 from geo.db import session as sessions
-from geo.exports import layers
+from geo.exports.case_layer import cases
 from geo.exports.writers import write
 from geo.settings import Settings
 
@@ -95,7 +95,7 @@ def main() -> None:
         with sessions.session(settings) as session:
             for ending in ENDINGS:
                 out = home / f"cases{ending}"
-                layer = layers.cases(session, "Asia/Shanghai")
+                layer = cases(session, "Asia/Shanghai")
                 figures[ending] = asked.rows / timed(lambda layer=layer, out=out: write(layer, out))  # type: ignore[misc]
             memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             figures["geopandas .gpkg"] = asked.rows / timed(

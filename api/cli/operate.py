@@ -13,6 +13,7 @@ from api.cli.groups import top
 KERNELS = (
     "geo.placement",
     "geo.analysis.counts",
+    "geo.db.copy_columns",
     "maps.natural",
     "api.digits",
     "grids.kernels",

@@ -11,6 +11,7 @@ int4, int8; timestamptz is an i8 of microseconds since 2000-01-01 UTC, infinity 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def read_rows(
     """
     dtype = row_dtype(fields)
     with cursor.copy(statement) as copy:
-        for raw in _batches(iter(copy), batch):
+        for _, raw in batches(iter(copy), batch):
             rows = np.frombuffer(raw, dtype=dtype)
             if not (rows["n"] == len(fields)).all() or any(
                 not (rows["_" + name] == _BYTES[kind]).all() for name, kind in fields
@@ -52,23 +53,21 @@ def read_rows(
             yield {name: rows[name].astype(rows[name].dtype.newbyteorder("=")) for name, _ in fields}
 
 
-def _batches(blocks: Iterator[Any], batch: int) -> Iterator[bytes]:
-    """The stream without header and trailer, cut after `batch` messages (the server sends one row in each)."""
-    held: list[bytes] = []
-    first = True
-    for block in blocks:
-        data = bytes(block)
-        if first:
-            data, first = data[len(SIGNATURE) :], False
-        held.append(data)
-        if len(held) >= batch:
-            # the two bytes of the trailer come alone, as a message of their own or after the last row
-            yield b"".join(held)
-            held = []
-    rest = b"".join(held)
-    rest = rest.removesuffix(TRAILER)
-    if rest:
-        yield rest
+def batches(blocks: Iterator[Any], batch: int) -> Iterator[tuple[int, bytes]]:
+    """The stream without header and trailer, cut after `batch` rows: how many, and their bytes.
+
+    The server sends one row in each message; the header stands before the first, the trailer is a message of its own.
+    """
+    first = next(blocks, None)
+    if first is None:
+        return
+    rest = chain([bytes(first)[len(SIGNATURE) :]], blocks)
+    while held := list(islice(rest, batch)):
+        if held[-1] == TRAILER:
+            held.pop()
+        held = [row for row in held[:1] if len(row)] + held[1:]  # a header that came alone
+        if held:
+            yield len(held), b"".join(held)
 
 
 def write_rows(

@@ -6,23 +6,18 @@ Free text (descriptions) and a source's own extra columns never leave: privacy r
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Literal
 
 import geopandas as gpd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import shapely
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 GEOMETRY = "geometry"
 GeometryKind = Literal["Point", "MultiPolygon", "Unknown"]
-STATUS_WORDS = ["open", "closed", "void"]
-ORIGIN_WORDS = ["unknown", "citizen", "patrol", "sensor", "other"]
 
 
 @dataclass(frozen=True)
@@ -119,154 +114,6 @@ def facilities(session: Session, kind: str | None) -> Layer:
         {"kind": kind},
     )
     return from_frame("facilities", frame, "Point")
-
-
-CASE_COLUMNS = pa.schema(
-    [
-        ("source_id", pa.int32()),
-        ("source_case_id", pa.string()),
-        ("category_id", pa.int32()),
-        ("opened_us", pa.int64()),
-        ("closed_us", pa.int64()),
-        ("due_us", pa.int64()),
-        ("dispatched_us", pa.int64()),
-        ("status", pa.int8()),
-        ("origin", pa.int8()),
-        ("urgency", pa.int8()),
-        ("satisfied", pa.bool_()),
-        ("responsible_body", pa.string()),
-        ("unit_id", pa.int32()),
-        ("lon", pa.float64()),
-        ("lat", pa.float64()),
-    ]
-)
-
-# No join and no exact numeric: names and codes are looked up per block (measured: half the time of the scan).
-_CASES_SQL = """
-COPY (SELECT source_id, source_case_id, category_id,
-        (date_part('epoch', opened_at) * 1e6)::bigint, (date_part('epoch', closed_at) * 1e6)::bigint,
-        (date_part('epoch', due_at) * 1e6)::bigint, (date_part('epoch', dispatched_at) * 1e6)::bigint,
-        status, origin, urgency, satisfied, responsible_body, unit_id, ST_X(geom), ST_Y(geom)
-      FROM cases
-      WHERE (%(from)s::timestamptz IS NULL OR opened_at >= %(from)s::timestamptz)
-        AND (%(to)s::timestamptz IS NULL OR opened_at < %(to)s::timestamptz)
-        AND (%(categories)s::int[] IS NULL OR category_id = ANY(%(categories)s::int[])))
-TO STDOUT (FORMAT csv)"""
-
-
-@dataclass(frozen=True)
-class _Words:
-    """What the numbers in a case row stand for, as arrays indexed by id."""
-
-    sources: pa.Array
-    tops: pa.Array
-    subs: pa.Array
-    units: pa.Array
-
-
-def cases(
-    session: Session,
-    timezone: str,
-    opened_from: dt.datetime | None = None,
-    opened_to: dt.datetime | None = None,
-    category_ids: list[int] | None = None,
-    batch_rows: int = 65_536,
-) -> Layer:
-    """All cases of a period (half-open instants), streamed: no description, no attributes, no personal column.
-
-    Columns: source, source_case_id, category_top, category_sub (codes), opened_at … (aware, in `timezone`), status,
-    origin, urgency, satisfied, responsible_body, unit_code, geometry (null = unplaced).
-    """
-    words = _words(session)
-    schema = _shape(_empty(), timezone, words).schema
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        driver: Any = session.connection().connection.driver_connection
-        arguments = {"from": opened_from, "to": opened_to, "categories": category_ids}
-        with driver.cursor() as cursor, cursor.copy(_CASES_SQL, arguments) as copy:
-            rows = iter(copy)
-            while block := list(islice(rows, batch_rows)):
-                yield _shape(_parsed(block), timezone, words)
-
-    return Layer("cases", schema, "Point", batches(), complete=False)
-
-
-def _empty() -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in CASE_COLUMNS], schema=CASE_COLUMNS)
-
-
-def _parsed(rows: Iterable[bytes]) -> pa.RecordBatch:
-    """One block of CSV rows as the server sent them (one message a row, so a quoted line break never splits one)."""
-    table = pacsv.read_csv(
-        pa.BufferReader(b"".join(rows)),
-        read_options=pacsv.ReadOptions(column_names=CASE_COLUMNS.names),
-        parse_options=pacsv.ParseOptions(newlines_in_values=True),
-        convert_options=pacsv.ConvertOptions(
-            column_types=CASE_COLUMNS,
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-            null_values=[""],
-            true_values=["t"],
-            false_values=["f"],
-        ),
-    )
-    return table.combine_chunks().to_batches()[0]
-
-
-def _words(session: Session) -> _Words:
-    categories = session.execute(
-        text(
-            "SELECT c.id, coalesce(p.code, c.code), CASE WHEN p.id IS NULL THEN NULL ELSE c.code END "
-            "FROM category c LEFT JOIN category p ON p.id = c.parent_id"
-        )
-    ).all()
-    return _Words(
-        sources=_by_id(session.execute(text("SELECT id, name FROM source")).all()),
-        tops=_by_id([(row[0], row[1]) for row in categories]),
-        subs=_by_id([(row[0], row[2]) for row in categories]),
-        units=_by_id(session.execute(text("SELECT id, code FROM unit")).all()),
-    )
-
-
-def _by_id(rows: Iterable[Any]) -> pa.Array:
-    """Words as an array in which the word of id i stands at i."""
-    known = {row[0]: row[1] for row in rows}
-    return pa.array([known.get(i) for i in range(max(known, default=0) + 1)], pa.string())
-
-
-def _shape(batch: pa.RecordBatch, timezone: str, words: _Words) -> pa.RecordBatch:
-    def instant(name: str) -> pa.Array:
-        return batch.column(name).cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us", tz=timezone))
-
-    columns: dict[str, pa.Array] = {
-        "source": words.sources.take(batch.column("source_id")),
-        "source_case_id": batch.column("source_case_id"),
-        "category_top": words.tops.take(batch.column("category_id")),
-        "category_sub": words.subs.take(batch.column("category_id")),
-        "opened_at": instant("opened_us"),
-        "closed_at": instant("closed_us"),
-        "due_at": instant("due_us"),
-        "dispatched_at": instant("dispatched_us"),
-        "status": pa.array(STATUS_WORDS).take(batch.column("status")),
-        "origin": pa.array(ORIGIN_WORDS).take(batch.column("origin")),
-        "urgency": batch.column("urgency"),
-        "satisfied": batch.column("satisfied"),
-        "responsible_body": batch.column("responsible_body"),
-        "unit_code": words.units.take(batch.column("unit_id")),
-        GEOMETRY: _point_wkb(batch.column("lon"), batch.column("lat")),
-    }
-    return pa.RecordBatch.from_pydict(columns)
-
-
-def _point_wkb(lon: pa.Array, lat: pa.Array) -> pa.Array:
-    """Points as WKB, null where a coordinate is missing."""
-    missing = pc.is_null(lon).to_numpy(zero_copy_only=False)
-    points = shapely.points(
-        pc.fill_null(lon, 0.0).to_numpy(zero_copy_only=False),
-        pc.fill_null(lat, 0.0).to_numpy(zero_copy_only=False),
-    )
-    wkb = pa.array(shapely.to_wkb(points), pa.binary())
-    return pc.if_else(pa.array(~missing), wkb, pa.scalar(None, pa.binary()))
 
 
 def _read(session: Session, sql: str, arguments: Mapping[str, Any]) -> gpd.GeoDataFrame:

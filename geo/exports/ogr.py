@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv as text_csv
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from geo.exports.names import short_names
 from geo.exports.styles import qml
 
 DBF_TEXT_BYTES = 254
+UNGUARDED = {"OGR_SQLITE_SYNCHRONOUS": "OFF", "OGR_SQLITE_JOURNAL": "OFF", "OGR_SQLITE_CACHE": "64"}  # MB
 SHP_BYTES = 2**31 - 1  # a shapefile's parts count bytes in 32 bits
 
 
 def geopackage(job: Job) -> Path:
     """GeoPackage with a QGIS style beside it."""
-    made = _write(_utc(job), "GPKG", ".gpkg", SPATIAL_INDEX="YES")
+    with _unguarded_sqlite():
+        made = _write(_utc(job), "GPKG", ".gpkg", SPATIAL_INDEX="YES")
     (job.folder / "style.qml").write_text(qml(job.layer), encoding="utf-8")
     return made
 
@@ -96,6 +99,16 @@ def _write(job: Job, driver: str, suffix: str, encoding: str | None = None, **op
         **options,
     )
     return path
+
+
+@contextmanager
+def _unguarded_sqlite() -> Iterator[None]:
+    """SQLite without journal and syncs: the file is a draft until it is whole, synced once and renamed."""
+    pyogrio.set_gdal_config_options(UNGUARDED)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(dict.fromkeys(UNGUARDED))
 
 
 def _utc(job: Job) -> Job:

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from geo.db import session as sessions
 from geo.errors import RefusedArgument, Unavailable
-from geo.exports import layers
+from geo.exports import case_layer, layers
 from geo.exports.layers import Layer
 from geo.exports.writers import WRITERS, ending_of, write
 from geo.settings import Settings
@@ -117,7 +117,7 @@ def _boundaries(city: Session) -> Layer:
 
 
 def _cases(city: Session, **period: Any) -> Layer:
-    return layers.cases(city, "Asia/Shanghai", **period)
+    return case_layer.cases(city, "Asia/Shanghai", **period)
 
 
 def _reopened(path: Path) -> gpd.GeoDataFrame:
