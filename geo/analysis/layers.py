@@ -79,7 +79,11 @@ def layer_of(
 
 
 def _remembered(
-    store: ColumnStore, columns: Columns, key: Hashable, read: Callable[[], LayerOfCases]
+    store: ColumnStore,
+    columns: Columns,
+    key: Hashable,
+    read: Callable[[], LayerOfCases],
+    state: Hashable = None,
 ) -> LayerOfCases:
     """The layer of a key, with its slots within reach."""
 
@@ -87,15 +91,15 @@ def _remembered(
         layer = read()
         return replace(layer, slots=partial(_slots, store, columns, layer))
 
-    return store.remember(key, make)
+    return store.remember(key, make, state)
 
 
 def _slots(store: ColumnStore, columns: Columns, layer: LayerOfCases) -> kernels.Slots:
     zones, v = layer.zones, store.versions
-    plan = None if zones.plan is None else (zones.plan.id, zones.plan.revision)
-    ground = (columns.version, v["plans"], v["units"], v["boundaries"])
-    key = ("slots", zones.by, plan, zones.edition_id, zones.version, *ground)
-    return store.remember_long(key, lambda: slots_of(columns, layer))
+    key = ("slots", zones.by, zones.plan and zones.plan.id, zones.edition_id)
+    revision = zones.plan and zones.plan.revision
+    state = (zones.version, revision, columns.version, v["plans"], v["units"], v["boundaries"])
+    return store.remember_long(key, lambda: slots_of(columns, layer), state)
 
 
 def slots_of(columns: Columns, layer: LayerOfCases) -> kernels.Slots:
@@ -147,10 +151,11 @@ def _grids(factory: SessionFactory, store: ColumnStore, columns: Columns, asked:
             return LayerOfCases(no_zones("grid"), columns.unit, (_nowhere(columns),))
         raise
     made = _grid_zones(factory, store, columns, plan)
-    key = ("layer", columns.version, made.zones.version, id(made))
-    return _remembered(
-        store, columns, key, lambda: LayerOfCases(made.zones, columns.unit, (Fold(made.unit_zone),))
-    )
+
+    def lay() -> LayerOfCases:
+        return LayerOfCases(made.zones, columns.unit, (Fold(made.unit_zone),))
+
+    return _remembered(store, columns, ("layer", plan.id), lay, (plan, *_grounds(store, columns)))
 
 
 def _grid_zones(
@@ -160,11 +165,16 @@ def _grid_zones(
         with factory() as session:
             return city_zones.grid_zones(session, columns, plan)
 
-    v = store.versions
-    state = (columns.version, plan, v["plans"], v["units"], v["weights"])
+    state = (plan, *_grounds(store, columns))
     if plan.state == "draft":  # one state of each draft, however many edits it sees
         return store.remember(("draft", plan.id), read, state)
     return store.remember(("grids", *state), read)
+
+
+def _grounds(store: ColumnStore, columns: Columns) -> tuple[Hashable, ...]:
+    """What the grids of any plan depend on beside the plan."""
+    v = store.versions
+    return columns.version, v["plans"], v["units"], v["weights"]
 
 
 def _as_was(factory: SessionFactory, store: ColumnStore, columns: Columns) -> LayerOfCases:
@@ -191,9 +201,7 @@ def _as_was(factory: SessionFactory, store: ColumnStore, columns: Columns) -> La
             )
         return LayerOfCases(zones, columns.unit, tuple(_without_gaps(folds, columns)))
 
-    v = store.versions
-    key = ("as-was", columns.version, v["plans"], v["units"], v["weights"])
-    return _remembered(store, columns, key, read)
+    return _remembered(store, columns, ("as-was", *_grounds(store, columns)), read)
 
 
 def _without_gaps(folds: list[Fold], columns: Columns) -> list[Fold]:
