@@ -10,17 +10,19 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from geo.db.copying import read_table
 from geo.db.session import raw
 from geo.db.tables import Plan
 from geo.errors import NotFound, RefusedArgument
 from grids.codes import Named
 from grids.partition import Partition
-from grids.units import Floats, UnitGraph
+from grids.units import Floats, Ints, UnitGraph
 
 
 @dataclass(frozen=True)
@@ -66,23 +68,7 @@ def read(session: Session, plan: Plan, graph: UnitGraph) -> Stored:
         ),
         {"p": plan.id},
     ).all()
-    number = {g.id: i for i, g in enumerate(grids)}
-    rows = session.execute(
-        text(
-            "WITH RECURSIVE held AS (SELECT DISTINCT ON (unit_id) unit_id, grid_id FROM plan_unit "
-            "WHERE plan_id = :p ORDER BY unit_id, revision DESC), "
-            "up AS (SELECT id AS leaf, id AS unit, 0 AS steps FROM unit "
-            "UNION ALL SELECT up.leaf, u.parent_id, up.steps + 1 FROM up JOIN unit u ON u.id = up.unit "
-            "WHERE u.parent_id IS NOT NULL) "
-            "SELECT DISTINCT ON (up.leaf) up.leaf, held.grid_id FROM up JOIN held ON held.unit_id = up.unit "
-            "ORDER BY up.leaf, up.steps"
-        ),
-        {"p": plan.id},
-    ).all()
-    label = np.full(graph.n, -1, np.int64)
-    place = graph.index_of(np.array([r.leaf for r in rows], np.int64))
-    values = np.array([number.get(r.grid_id, -1) for r in rows], np.int64)
-    label[place[place >= 0]] = values[place >= 0]
+    label = _labels(session, plan.id, graph, np.array([g.id for g in grids], np.int64))
     return Stored(
         plan,
         Partition(graph, label, len(grids)),
@@ -92,6 +78,35 @@ def read(session: Session, plan: Plan, graph: UnitGraph) -> Stored:
         np.array([g.posts for g in grids], np.float64),
         np.array([g.locked for g in grids], np.bool_),
     )
+
+
+def _labels(session: Session, plan_id: int, graph: UnitGraph, grid_ids: Ints) -> Ints:
+    """The index into `grid_ids` of every unit's grid, from its own row or that of its nearest ancestor; −1 open."""
+    rows = read_table(raw(session), sql.SQL(_HELD).format(plan=sql.Literal(plan_id)), _HELD_FIELDS)
+    order = np.argsort(grid_ids)
+    at = np.searchsorted(grid_ids, rows["grid"], sorter=order).clip(max=max(0, len(grid_ids) - 1))
+    number = order[at] if len(grid_ids) else np.full(len(at), -1)
+    number = np.where(grid_ids[number] == rows["grid"], number, -1) if len(grid_ids) else number
+    label, has_row = np.full(graph.n, -1, np.int64), np.zeros(graph.n, np.bool_)
+    place = graph.index_of(rows["unit"].astype(np.int64))
+    label[place[place >= 0]], has_row[place[place >= 0]] = number[place >= 0], True
+    if not has_row.all():
+        cut = session.execute(text("SELECT id, parent_id FROM unit WHERE parent_id IS NOT NULL")).all()
+        parents: dict[int, int] = {row.id: row.parent_id for row in cut}
+        held = dict(zip(rows["unit"].tolist(), number.tolist(), strict=True)) if parents else {}
+        for u in np.flatnonzero(~has_row).tolist() if parents else ():
+            unit = parents.get(int(graph.ids[u]))
+            while unit is not None and unit not in held:
+                unit = parents.get(unit)
+            label[u] = held[unit] if unit is not None else -1
+    return label
+
+
+_HELD = (
+    "SELECT DISTINCT ON (unit_id) unit_id, coalesce(grid_id, 0) FROM plan_unit WHERE plan_id = {plan} "
+    "ORDER BY unit_id, revision DESC"
+)
+_HELD_FIELDS = (("unit", "i4"), ("grid", "i4"))
 
 
 def write(

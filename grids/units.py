@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg import sql
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.db.copying import read_table
+from geo.db.session import raw
 from geo.errors import RefusedArgument
 
 METRES_PER_DEGREE = 111_320.0
@@ -139,20 +142,12 @@ def read(session: Session, on: dt.date | None = None) -> UnitGraph:
 
     Raises RefusedArgument `no-units` when there are none.
     """
-    when = {"on": on or dt.date.today()}  # noqa: DTZ011  only which editions hold; the edge passes the city's date
-    rows = session.execute(
-        text(
-            "SELECT u.id, u.code, ST_X(u.point) AS lon, ST_Y(u.point) AS lat, u.area_m2, u.perimeter_m, "
-            "b.code AS area, b.name AS area_name FROM unit u "
-            "LEFT JOIN (unit_area ua JOIN edition e ON e.id = ua.edition_id AND e.during @> CAST(:on AS date) "
-            "JOIN level l ON l.id = e.level_id JOIN city c ON c.nesting_level = l.name "
-            "JOIN boundary b ON b.id = ua.boundary_id) ON ua.unit_id = u.id "
-            "WHERE u.during @> CAST(:on AS date) "
-            "AND NOT EXISTS (SELECT 1 FROM unit k WHERE k.parent_id = u.id) ORDER BY u.id"
-        ),
-        when,
-    ).all()
-    if not rows:
+    day = sql.Literal(on or dt.date.today())  # noqa: DTZ011  only which editions hold; the edge passes the city's date
+    session.flush()
+    connection = raw(session)
+    rows = read_table(connection, sql.SQL(_UNITS).format(on=day), _UNIT_FIELDS)
+    ids = rows["id"].astype(np.int64)
+    if not len(ids):
         raise RefusedArgument(
             "还没有单元。",
             "There are no units yet.",
@@ -160,31 +155,52 @@ def read(session: Session, on: dt.date | None = None) -> UnitGraph:
             do_zh="请先运行 wangge units build。",
             do_en="Run `wangge units build` first.",
         )
-    ids = np.array([r.id for r in rows], np.int64)
-    names = {r.area: r.area_name for r in rows if r.area is not None}
-    area_codes = sorted(names)
-    number = {code: i for i, code in enumerate(area_codes)}
-    lon, lat = np.array([r.lon for r in rows]), np.array([r.lat for r in rows])
+    codes = session.execute(text(_CODES), {"ids": ids.tolist()}).scalar_one().split(chr(31))
+    area, area_codes, area_names = _areas(session, rows["area"])
+    lon, lat = rows["lon"], rows["lat"]
     middle = float(lat.mean())
-    borders = session.execute(text("SELECT unit_a, unit_b, length_m, walkable FROM unit_border")).all()
-    table = np.array([(a, b, m, w) for a, b, m, w in borders], float).reshape(-1, 4)
-    a, b = (np.searchsorted(ids, table[:, i].astype(np.int64)) for i in (0, 1))
-    known = np.isin(table[:, 0], ids) & np.isin(table[:, 1], ids)
+    borders = read_table(connection, sql.SQL(_BORDERS), _BORDER_FIELDS)
+    a, b = (np.searchsorted(ids, borders[end]).clip(max=len(ids) - 1) for end in ("a", "b"))
+    known = (ids[a] == borders["a"]) & (ids[b] == borders["b"])
     indptr, indices, length_m, walkable = csr(
-        len(ids), a[known], b[known], table[known, 2], table[known, 3].astype(bool)
+        len(ids), a[known], b[known], borders["length_m"][known], borders["walkable"][known].astype(bool)
     )
     return UnitGraph(
         ids=ids,
-        codes=tuple(r.code for r in rows),
-        area=np.array([number.get(r.area, -1) for r in rows], np.int64),
-        area_codes=tuple(area_codes),
-        area_names=tuple(names[c] for c in area_codes),
+        codes=tuple(codes),
+        area=area,
+        area_codes=area_codes,
+        area_names=area_names,
         x=(lon - lon.mean()) * METRES_PER_DEGREE * float(np.cos(np.radians(middle))),
         y=(lat - middle) * METRES_PER_DEGREE,
-        area_m2=np.array([r.area_m2 for r in rows], float),
-        perimeter_m=np.array([r.perimeter_m for r in rows], float),
+        area_m2=rows["area_m2"],
+        perimeter_m=rows["perimeter_m"],
         indptr=indptr,
         indices=indices,
         length_m=length_m,
         walkable=walkable,
     )
+
+
+def _areas(session: Session, ids: NDArray[np.int32]) -> tuple[Ints, tuple[str, ...], tuple[str, ...]]:
+    """The area of every unit as an index in order of code (−1: none), codes and names; `ids` are boundary ids, 0 none."""
+    used, place = np.unique(ids, return_inverse=True)
+    rows = session.execute(
+        text("SELECT id, code, name FROM boundary WHERE id = ANY(:ids) ORDER BY code"), {"ids": used.tolist()}
+    ).all()
+    number = {row.id: i for i, row in enumerate(rows)}
+    index = np.array([number.get(i, -1) for i in used.tolist()], np.int64)
+    return index[place], tuple(row.code for row in rows), tuple(row.name for row in rows)
+
+
+_UNITS = """
+SELECT u.id, ST_X(u.point) AS lon, ST_Y(u.point) AS lat, u.area_m2, u.perimeter_m, coalesce(ua.boundary_id, 0) AS area
+FROM unit u LEFT JOIN (unit_area ua JOIN edition e ON e.id = ua.edition_id AND e.during @> CAST({on} AS date)
+  JOIN level l ON l.id = e.level_id JOIN city c ON c.nesting_level = l.name) ON ua.unit_id = u.id
+WHERE u.during @> CAST({on} AS date) AND NOT EXISTS (SELECT 1 FROM unit k WHERE k.parent_id = u.id) ORDER BY u.id"""
+_UNIT_FIELDS = (
+    ("id", "i4"), ("lon", "f8"), ("lat", "f8"), ("area_m2", "f8"), ("perimeter_m", "f8"), ("area", "i4"),
+)  # fmt: skip
+_CODES = "SELECT string_agg(code, chr(31) ORDER BY id) FROM unit WHERE id = ANY(:ids)"
+_BORDERS = "SELECT unit_a, unit_b, length_m, walkable FROM unit_border"
+_BORDER_FIELDS = (("a", "i4"), ("b", "i4"), ("length_m", "f8"), ("walkable", "b"))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.db.copying import read_table
+from geo.db.session import raw
 from geo.errors import RefusedArgument
 from grids.units import Floats, UnitGraph
 
 COUNTED = {
-    "cases": "SELECT unit_id, count(*) FROM cases WHERE unit_id IS NOT NULL GROUP BY unit_id",
+    "cases": "SELECT unit_id, count(*)::float8 FROM cases WHERE unit_id IS NOT NULL GROUP BY unit_id",
     "workload": (
         "SELECT c.unit_id, sum(k.minutes) FROM cases c JOIN category k ON k.id = c.category_id "
         "WHERE c.unit_id IS NOT NULL GROUP BY c.unit_id"
     ),
 }
+LOADED = 'SELECT unit_id, value FROM weight WHERE "column" = {column}'
+FIELDS = (("unit", "i4"), ("value", "f8"))
 
 
 def read(session: Session, graph: UnitGraph, weight: str) -> Floats:
@@ -25,18 +30,14 @@ def read(session: Session, graph: UnitGraph, weight: str) -> Floats:
     """
     if weight == "area":
         return graph.area_m2.copy()
-    if weight in COUNTED:
-        rows = session.execute(text(COUNTED[weight])).all()
-    else:
-        rows = session.execute(
-            text('SELECT unit_id, value FROM weight WHERE "column" = :column'), {"column": weight}
-        ).all()
-        if not rows:
-            raise _unknown(session, weight)
+    select = sql.SQL(COUNTED.get(weight, LOADED)).format(column=sql.Literal(weight))
+    session.flush()
+    rows = read_table(raw(session), select, FIELDS)
+    if not len(rows["unit"]) and weight not in COUNTED:
+        raise _unknown(session, weight)
     found = np.zeros(graph.n)
-    place = graph.index_of(np.array([r[0] for r in rows], np.int64))
-    values = np.array([float(r[1]) for r in rows])
-    np.add.at(found, place[place >= 0], values[place >= 0])
+    place = graph.index_of(rows["unit"].astype(np.int64))
+    np.add.at(found, place[place >= 0], rows["value"][place >= 0])
     if found.sum() <= 0:
         raise RefusedArgument(
             f"所有单元的“{weight}”都是 0，无法据此均分。",

@@ -36,7 +36,7 @@ def row_dtype(fields: Fields) -> np.dtype[np.void]:
 
 
 def read_rows(
-    cursor: psycopg.Cursor[Any], statement: sql.SQL, fields: Fields, batch: int = 500_000
+    cursor: psycopg.Cursor[Any], statement: sql.SQL | sql.Composed, fields: Fields, batch: int = 500_000
 ) -> Iterator[dict[str, NDArray[Any]]]:
     """Runs `COPY (…) TO STDOUT (FORMAT binary)` and yields its rows, `batch` at a time, as columns in native order.
 
@@ -51,6 +51,18 @@ def read_rows(
             ):
                 raise ValueError(f"COPY sent rows of another layout than {fields}")
             yield {name: rows[name].astype(rows[name].dtype.newbyteorder("=")) for name, _ in fields}
+
+
+def read_table(
+    connection: psycopg.Connection[Any], select: sql.Composable, fields: Fields
+) -> dict[str, NDArray[Any]]:
+    """The whole answer of a SELECT as columns; its columns must be of exactly these types and never NULL."""
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(select)
+    with connection.cursor() as cursor:
+        parts = list(read_rows(cursor, statement, fields))
+    if not parts:
+        return {name: np.empty(0, np.dtype(_NUMPY[kind]).newbyteorder("=")) for name, kind in fields}
+    return {name: np.concatenate([part[name] for part in parts]) for name, _ in fields}
 
 
 def batches(blocks: Iterator[Any], batch: int) -> Iterator[tuple[int, bytes]]:

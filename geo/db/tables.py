@@ -709,4 +709,6 @@ class Audit(Base):
 Index("ix_audit_at", Audit.at)
 Index("ix_load_run_kind", LoadRun.kind, LoadRun.source)
 Index("ix_plan_unit_grid", PlanUnit.grid_id)
+Index("ix_plan_unit_edited", PlanUnit.plan_id, PlanUnit.revision, postgresql_where=text("revision > 0"))
+Index("ix_unit_parent", Unit.parent_id, postgresql_where=text("parent_id IS NOT NULL"))
 Index("ix_edition_level", Edition.level_id)

@@ -17,17 +17,17 @@ def bump(session: Session, *parts: str) -> None:
 
     Raises ValueError for a part that is not in `geo.db.tables.PARTS`.
     """
-    for part in sorted(parts):
+    for part in parts:
         if part not in PARTS:
             raise ValueError(f"unknown part {part!r}; one of {PARTS}")
-        session.execute(
-            text(
-                "INSERT INTO data_version (part, version) VALUES (:part, 1) ON CONFLICT (part) "
-                "DO UPDATE SET version = data_version.version + 1, changed_at = now()"
-            ),
-            {"part": part},
-        )
-        session.execute(text("SELECT pg_notify(:channel, :part)"), {"channel": CHANNEL, "part": part})
+    session.execute(text(_RAISE), {"parts": sorted(set(parts)), "channel": CHANNEL})
+
+
+_RAISE = """
+WITH raised AS (
+  INSERT INTO data_version (part, version) SELECT part, 1 FROM unnest(CAST(:parts AS text[])) AS p (part)
+  ON CONFLICT (part) DO UPDATE SET version = data_version.version + 1, changed_at = now() RETURNING part
+) SELECT pg_notify(:channel, part) FROM raised"""
 
 
 def versions(session: Session) -> dict[str, int]:

@@ -134,6 +134,8 @@ class Draft:
 
 def settled(draft: Draft, row: PlanRow, ledger: Ledger, grids: Grids, log: Log, changed: Ints) -> Draft:
     """The draft after a change: changed grids without a unit are gone, the others stand in order of code."""
+    if grids.codes == draft.grids.codes and ledger.units[changed].all():
+        return replace(draft, row=row, ledger=ledger, grids=grids, log=log)
     gone = set(changed[ledger.units[changed] == 0].tolist())
     order = sorted((g for g in range(len(grids)) if g not in gone), key=grids.codes.__getitem__)
     if order != list(range(len(grids))):

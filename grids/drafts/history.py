@@ -88,7 +88,7 @@ _GONE = "SELECT id, code, name, posts, locked FROM grid WHERE id = ANY(:ids) ORD
 # nearest ancestor, had at an earlier revision; none at all is left open.
 _THEN = """
 WITH RECURSIVE below AS (
-  SELECT unit_id AS unit FROM plan_unit WHERE plan_id = :plan AND revision = :target
+  SELECT u.id AS unit FROM plan_unit p JOIN unit u ON u.id = p.unit_id WHERE p.plan_id = :plan AND p.revision = :target
   UNION SELECT k.id FROM below b JOIN unit k ON k.parent_id = b.unit
 ), leaf AS (
   SELECT unit AS leaf FROM below b WHERE NOT EXISTS (SELECT FROM unit k WHERE k.parent_id = b.unit)

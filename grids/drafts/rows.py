@@ -67,43 +67,41 @@ def _escaped(prefix: str) -> str:
 
 
 def append(
-    session: Session, row: PlanRow, *, act: str, undoes: int | None, what: Mapping[str, Any], author: str
-) -> dt.datetime:
-    """The act's line in the history; answers when it was."""
+    session: Session, row: PlanRow, moved: tuple[Ints, Ints], *, act: str, undoes: int | None, what: Mapping[str, Any],
+    author: str,
+) -> dt.datetime:  # fmt: skip
+    """The act's line in the history, the rows of the units it moved (ids, and grid ids with 0 for none), and the plan's
+    revision; answers when it was."""
     at: dt.datetime = session.execute(
-        text(
-            "INSERT INTO plan_edit (plan_id, revision, act, undoes, what, author) "
-            "VALUES (:plan, :revision, :act, :undoes, CAST(:what AS jsonb), :author) RETURNING at"
-        ),
-        {"plan": row.id, "revision": row.revision, "act": act, "undoes": undoes,
-         "what": orjson.dumps(what).decode(), "author": author},
+        text(_APPEND),
+        {"plan": row.id, "revision": row.revision, "act": act, "undoes": undoes, "what": orjson.dumps(what).decode(),
+         "author": author, "units": moved[0].tolist(), "grids": moved[1].tolist()},
     ).scalar_one()  # fmt: skip
     return at
 
 
+_APPEND = """
+WITH line AS (
+  INSERT INTO plan_edit (plan_id, revision, act, undoes, what, author)
+  VALUES (:plan, :revision, :act, :undoes, CAST(:what AS jsonb), :author) RETURNING at
+), moved AS (
+  INSERT INTO plan_unit (plan_id, unit_id, revision, grid_id) SELECT :plan, u, :revision, nullif(g, 0)
+  FROM unnest(CAST(:units AS integer[]), CAST(:grids AS integer[])) AS v (u, g)
+), raised AS (
+  UPDATE plan SET revision = :revision WHERE id = :plan
+) SELECT at FROM line"""
+
+
 def set_plan(session: Session, row: PlanRow) -> None:
-    """The plan's own row: its revision and what an act may set."""
+    """What an act may set of the plan's own row."""
     session.execute(
         text(
-            "UPDATE plan SET revision = :revision, nesting = :nesting, bands = CAST(:bands AS jsonb), "
-            "settings = CAST(:settings AS jsonb) WHERE id = :plan"
+            "UPDATE plan SET nesting = :nesting, bands = CAST(:bands AS jsonb), settings = CAST(:settings AS jsonb) "
+            "WHERE id = :plan"
         ),
-        {"plan": row.id, "revision": row.revision, "nesting": row.nesting,
-         "bands": orjson.dumps(row.bands).decode(), "settings": orjson.dumps(row.settings).decode()},
+        {"plan": row.id, "nesting": row.nesting, "bands": orjson.dumps(row.bands).decode(),
+         "settings": orjson.dumps(row.settings).decode()},
     )  # fmt: skip
-
-
-def move_units(session: Session, row: PlanRow, units: Ints, grid_ids: Ints, to_grid: Ints) -> None:
-    """The rows of `plan_unit` of one act: unit ids, and the index of the grid each goes to (−1: none)."""
-    if len(units):
-        to = [None if g < 0 else int(grid_ids[g]) for g in to_grid.tolist()]
-        session.execute(
-            text(
-                "INSERT INTO plan_unit (plan_id, unit_id, revision, grid_id) SELECT :plan, u, :revision, g "
-                "FROM unnest(CAST(:units AS integer[]), CAST(:grids AS integer[])) AS v (u, g)"
-            ),
-            {"plan": row.id, "revision": row.revision, "units": units.tolist(), "grids": to},
-        )
 
 
 def set_values(session: Session, grids: Grids, altered: Mapping[int, Any]) -> None:

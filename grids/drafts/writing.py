@@ -64,19 +64,19 @@ def write(session: Session, desk: Desk, draft: Draft, change: Change, author: st
         **_told(grids, len(flip.units), touched, altered),
         **({"plan": plan} if plan else {}),
     }
-    at = rows.append(session, row, act=change.act, undoes=change.undoes, what=what, author=author)
-    rows.move_units(session, row, draft.partition.graph.ids[flip.units], grids.ids, flip.to_grid)
+    moved = (draft.partition.graph.ids[flip.units], np.append(grids.ids, 0)[flip.to_grid])
+    at = rows.append(session, row, moved, act=change.act, undoes=change.undoes, what=what, author=author)
     rows.draw(session, ledger, grids.ids, changed)
     rows.set_values(session, grids, altered)
-    rows.set_plan(session, row)
+    if plan:
+        rows.set_plan(session, row)
     bump(session, "drafts")
     made = settled(draft, row, ledger, grids, draft.log.then(row.revision, change.act), changed)
     if plan.keys() & {"settings"}:  # perhaps balanced by something else from now on
         made = desk.reweighed(session, made)
     desk.keep_when_committed(session, made)
-    still = {int(i): g for g, i in enumerate(made.grids.ids)}
-    now = np.array(sorted(still[int(i)] for i in grids.ids[touched] if int(i) in still), np.int64)
-    removed = [grids.codes[g] for g in touched.tolist() if int(grids.ids[g]) not in still]
+    now = np.flatnonzero(np.isin(made.grids.ids, grids.ids[touched]))
+    removed = [grids.codes[g] for g in touched[~np.isin(grids.ids[touched], made.grids.ids)].tolist()]
     return _edited(made, change, author, at, now, removed, len(flip.units))
 
 
@@ -125,6 +125,8 @@ def _altered(grids: Grids, g: int, new: Mapping[str, Any]) -> dict[str, list[Any
 
 
 def _with_values(grids: Grids, altered: Mapping[int, Mapping[str, list[Any]]]) -> Grids:
+    if not altered:
+        return grids
     codes, names = list(grids.codes), list(grids.names)
     own: dict[str, Any] = {
         "code": codes,
