@@ -229,7 +229,10 @@ def database(settings: Settings) -> Iterator[Finding]:
             yield postgis(connection)
             yield tiles(connection)
             yield checksums(connection)
-        yield schema(settings)
+        today = schema(settings)
+        yield today
+        if today.state == "ok":
+            yield jobs(settings)
     except WanggeError as problem:
         yield Finding("database 数据库", "failure", problem.zh, problem.do_zh, problem.do_en)
     except psycopg.Error as problem:
@@ -306,6 +309,25 @@ def schema(settings: Settings) -> Finding:
         f"{found or '—'} / {wanted}",
         "wangge db migrate",
         "wangge db migrate",
+    )
+
+
+def jobs(settings: Settings) -> Finding:
+    """When the service is up, somebody does its long jobs; none has been waiting for a worker in vain."""
+    from api.cli.supervise import answers
+    from api.jobs import queue
+    from geo.db import session as sessions
+
+    with sessions.session(settings) as session:
+        lives, waiting = queue.worker_lives(session), len(queue.listing(session, state="queued", limit=1000))
+    sessions.forget(settings)
+    wanted = waiting > 0 or answers(f"http://{settings.host}:{settings.port}")
+    return Finding(
+        "jobs 作业",
+        "ok" if lives or not wanted else "warning",
+        f"{'worker' if lives else 'no worker'}, {waiting} queued",
+        "请用 wangge up，或在 wangge serve 之外运行 wangge jobs work。",
+        "Use `wangge up`, or run `wangge jobs work` beside `wangge serve`.",
     )
 
 

@@ -297,9 +297,7 @@ class Served:
 def serving(settings: Settings) -> Iterator[tuple[str, Any]]:
     """The application on a free port, in a thread."""
     app = create_app(settings)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -320,6 +318,12 @@ def serving(settings: Settings) -> Iterator[tuple[str, Any]]:
     finally:
         server.should_exit = True
         thread.join(timeout=10)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def admin_token(settings: Settings) -> str:

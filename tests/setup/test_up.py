@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -20,7 +21,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from api import auth
+from api.jobs import queue
 from geo.db import cluster
+from geo.db import session as sessions
 from geo.db.session import connect
 from geo.settings import Settings
 
@@ -190,6 +194,72 @@ def test_a_server_of_ones_own_is_used_and_left_running(
     assert not (settings.home / "pg").exists()
     with connect(settings) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_the_worker_of_jobs(up: Callable[..., Running]) -> None:
+    """It is there, comes back after kill -9, takes over what it left, and goes with the service."""
+    running = up()
+    wait_until(lambda: job_workers(running) != [])
+    with connect(running.settings, autocommit=True) as connection:
+        wait_until(lambda: lives(running.settings))
+        connection.execute(  # as if the worker that is about to die had been at it, once and for the second time
+            "INSERT INTO job (kind, author, state, tries, started_at, seen_at) VALUES "
+            "('plan.propose', 'a', 'running', 1, now(), now()), ('plan.propose', 'a', 'running', 2, now(), now())"
+        )
+        (old,) = job_workers(running)
+        old.kill()
+        wait_until(lambda: {w.pid for w in job_workers(running)} - {old.pid} != set())
+        wait_until(
+            lambda: connection.execute("SELECT count(*) FROM job WHERE state = 'failed'").fetchone() == (2,)
+        )
+        found = connection.execute("SELECT problem->>'code', tries FROM job ORDER BY id").fetchall()
+    assert found == [
+        ("internal", 2),
+        ("job-abandoned", 2),
+    ]  # the first was done again: its parameters are none
+    family = running.family()
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(30) == 0
+    assert [member for member in family if alive(member)] == []
+
+
+def test_serve_has_no_worker_of_jobs_and_says_so(up: Callable[..., Running]) -> None:
+    running = up("serve")
+    token = made_token(running.settings)
+    body = b'{"name": "x", "grids": 3}'
+    asked = urllib.request.Request(
+        f"{running.url}/api/plans/propose",
+        body,
+        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        found = json.load(answer)
+    assert (answer.status, found["state"], found["notice"]["code"]) == (202, "queued", "no-worker")
+    done = subprocess.run(
+        [sys.executable, "-m", "api", "doctor", "--json"],
+        env={**os.environ, **running.settings.to_environment()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    states = {f["what"]: f["state"] for f in json.loads(done.stdout)}
+    assert states["jobs 作业"] == "warning"
+
+
+def job_workers(running: Running) -> list[psutil.Process]:
+    children = psutil.Process(running.process.pid).children()
+    return [child for child in children if alive(child) and "api.jobs.worker" in command_of(child)]
+
+
+def lives(settings: Settings) -> bool:
+    with sessions.session(settings) as session:
+        return queue.worker_lives(session)
+
+
+def made_token(settings: Settings) -> str:
+    with sessions.session(settings) as session:
+        auth.add_user(session, "tester")
+        return auth.issue_token(session, "tester")[0]
 
 
 def status(url: str) -> int:
