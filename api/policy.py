@@ -25,6 +25,15 @@ ARROW = "application/vnd.apache.arrow.stream"
 MVT = "application/vnd.mapbox-vector-tile"
 HTML = "text/html"
 TEXT = "text/plain"
+GPKG = "application/geopackage+sqlite3"
+UPLOAD_BYTES = 200 * 2**20
+UPLOADS = (
+    "application/octet-stream",
+    GPKG,
+    GEOJSON,
+    "application/zip",
+    "application/vnd.google-earth.kml+xml",
+)
 
 
 @dataclass(frozen=True)
@@ -95,11 +104,34 @@ TABLE: tuple[Rule, ...] = (
         "propose plans, as a job",
         body_bytes=65536,
     ),
+    Rule(
+        "POST",
+        "/api/plans/import",
+        STAFF,
+        (JSON,),
+        "导入方案（作业）",
+        "a layer becomes a plan, as a job",
+        body_bytes=UPLOAD_BYTES,
+        takes=UPLOADS,
+    ),
     Rule("GET", "/api/plans/{plan}", EVERYONE, (JSON,), "一个方案", "one plan"),
     Rule("GET", "/api/plans/{plan}/score", STAFF, (JSON,), "评分表", "its scorecard"),
     Rule("GET", "/api/plans/{plan}/compare", STAFF, (JSON, GEOJSON), "与另一方案比较", "what changes hands"),
     Rule(
         "GET", "/api/plans/{plan}/replay", STAFF, (JSON,), "两方案回放案件", "the same cases under two plans"
+    ),
+    Rule("GET", "/api/plans/{plan}/check", STAFF, (JSON,), "违反的规则", "the rules it breaks"),
+    Rule("GET", "/api/plans/{plan}/export.csv", STAFF, ("text/csv",), "单元归属表", "unit → grid as a table"),
+    Rule(
+        "GET",
+        "/api/plans/{plan}/export.geojson",
+        STAFF,
+        (GEOJSON, JSON),
+        "网格 GeoJSON",
+        "its grids as GeoJSON",
+    ),
+    Rule(
+        "GET", "/api/plans/{plan}/export.gpkg", STAFF, (GPKG,), "网格 GeoPackage", "its grids as GeoPackage"
     ),
     Rule("DELETE", "/api/plans/{plan}", STAFF, (JSON,), "删除草案", "throw a draft away"),
     Rule(

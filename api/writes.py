@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import psycopg
@@ -82,20 +82,23 @@ class Write:
 
 
 async def writing(request: Request) -> Write:
-    """The write of a request: its key and digest, read from the headers and the body."""
+    """The write of a request with a small body."""
+    return of(request, await request.body())
+
+
+def of(request: Request, body: bytes) -> Write:
+    """The write of a request whose body (or the digest of a large one) is known."""
     principal = principal_of(request.scope)
-    who = principal.name or principal.kind
+    who, key = principal.name or principal.kind, _key(request)
     found = Write(request.app.state.service, who, if_match=request.headers.get("if-match"))
-    key = _key(request)
     if key is None:
         return found
-    asked = [request.url.path, request.url.query, request.headers.get("content-type", "")]
-    return Write(
-        found.service,
-        who,
-        _digest("key", who, request.method, request.scope["route"].path, key),
-        _digest("request", *asked, await request.body()),
-        found.if_match,
+    route = request.scope["route"].path
+    asked = (request.url.path, request.url.query, request.headers.get("content-type", ""))
+    return replace(
+        found,
+        key_sha256=_digest("key", who, request.method, route, key),
+        request_sha256=_digest("request", *asked, body),
     )
 
 

@@ -224,6 +224,14 @@ def tidy(session: Session) -> None:
     session.execute(text("DELETE FROM answered WHERE at < now() - interval '1 day'"))
 
 
+def wanted_uploads(session: Session) -> set[str]:
+    """The uploads of jobs that wait or run."""
+    rows = session.scalars(
+        text("SELECT params->>'upload' FROM job WHERE state IN ('queued', 'running') AND params ? 'upload'")
+    )
+    return set(rows)
+
+
 def abandoned() -> WanggeError:
     """Why a job failed whose worker died under it twice."""
     return WanggeError(

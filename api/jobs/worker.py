@@ -16,7 +16,7 @@ from types import FrameType
 import psycopg
 import sqlalchemy.exc
 
-from api import problems
+from api import problems, uploads
 from api.jobs import kinds, queue, running
 from api.jobs.child import Child, memory_limit_bytes
 from api.jobs.queue import Asked
@@ -73,6 +73,7 @@ class Worker:
                 log("job taken over", job=job)
             if time.monotonic() - self._tidied_s > TIDY_S:
                 queue.tidy(session)
+                uploads.tidy(self.settings, queue.wanted_uploads(session))
                 self._tidied_s = time.monotonic()
             asked = queue.claim(session)
         if asked is not None:
@@ -87,6 +88,7 @@ class Worker:
         finally:
             child.kill()
         self._settle(asked, child, why)
+        self._clear(asked)
         log(
             "job ended",
             job=asked.id,
@@ -141,6 +143,13 @@ class Worker:
                 if self.stopping:
                     return  # the next worker takes it over
                 time.sleep(LOOK_S)
+
+    def _clear(self, asked: Asked) -> None:
+        """Removes the upload of a job that has ended."""
+        if "upload" in asked.params:
+            with contextlib.suppress(*AWAY), sessions.session(self.settings, "owner") as session:
+                if asked.params["upload"] not in queue.wanted_uploads(session):
+                    uploads.remove(self.settings, asked.params["upload"])
 
 
 def too_large(limit_bytes: int) -> WanggeError:

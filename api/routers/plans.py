@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from api.dependencies import ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import Plain
 from geo import features
+from grids import plans as rules
 
 router = APIRouter(prefix="/api/plans", tags=["plans"])
 
@@ -38,3 +40,16 @@ def plan(
         raise shown.no_plan(plan)
     rule = answers.cache_rule(principal.kind, 10)
     return answers.json(found, etag=writes.validator(SimpleNamespace(**found), found), cache=rule)
+
+
+@router.get("/{plan}/check", summary="The rules a plan breaks")
+def check(
+    _: Annotated[Plain, Query()], plan: str, service: TheService, principal: ThePrincipal
+) -> answers.Answer:
+    """Every broken rule with its grid, what was measured, what is allowed and what to do, in both languages; none: it may
+    be approved."""
+    with service.session() as session:
+        row = shown.plan_row(service, session, plan)
+        broken = [dataclasses.asdict(one) for one in rules.check(session, row.id)]
+        found = {"plan": row.id, "revision": row.revision, "keeps_all": not broken, "violations": broken}
+        return answers.json(found, etag=writes.validator(row, found), cache="private, no-cache")

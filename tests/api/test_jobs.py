@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
@@ -18,27 +13,7 @@ from sqlalchemy import text
 from api.jobs import queue
 from geo.db import session as sessions
 from geo.settings import Settings
-
-ODD = Path(__file__).with_name("odd_worker.py")
-
-
-@contextmanager
-def working(settings: Settings, **more: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process on a database."""
-    import os
-
-    environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": str(ODD.parents[2]), **more}
-    process = subprocess.Popen([sys.executable, str(ODD)], env=environment)
-    try:
-        until(settings, queue.worker_lives, lambda lives: lives)
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+from tests.api.at_work import ODD, begin, state_of, until, working
 
 
 @pytest.fixture(scope="module")
@@ -46,33 +21,6 @@ def worked(town: Any) -> Iterator[Any]:
     """The town with a worker beside it."""
     with working(town.settings, WANGGE_JOB_MEMORY_MB="700"):
         yield town
-
-
-def until(
-    settings: Settings, ask: Callable[[Any], Any], good: Callable[[Any], bool], seconds: float = 60
-) -> Any:
-    deadline = time.monotonic() + seconds
-    while True:
-        with sessions.session(settings) as session:
-            found = ask(session)
-        if good(found):
-            return found
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
-
-
-def begin(settings: Settings, kind: str, **params: Any) -> int:
-    with sessions.session(settings, "app") as session:
-        return queue.ask(session, f"odd.{kind}", params, "张工")
-
-
-def state_of(settings: Settings, job: int, *states: str) -> dict[str, Any]:
-    found: dict[str, Any] = until(
-        settings,
-        lambda session: queue.show(session, job),
-        lambda job: job["state"] in (states or queue.ENDED),
-    )
-    return found
 
 
 def effects(settings: Settings, mark: str) -> int:

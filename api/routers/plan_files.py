@@ -1,0 +1,151 @@
+"""`/api/plans/import` and `/api/plans/{plan}/export.…`: plans as files, in and out. Staff only."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from sqlalchemy.orm import Session
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import FileResponse, Response, StreamingResponse
+
+from api import answers, layers, problems, uploads, writes
+from api.dependencies import Service, ThePrincipal, TheService
+from api.jobs import importing, queue
+from api.layers import Asked
+from api.routers import shown
+from api.routers.jobs import accepted
+from api.schemas import ImportOf, Plain
+from geo.db.tables import Audit
+from geo.exports.safety import neutralise
+from grids import plans
+
+router = APIRouter(prefix="/api/plans", tags=["plans"])
+
+NoQuery = Annotated[Plain, Query()]
+MEDIA = {".geojson": "application/geo+json", ".gpkg": "application/geopackage+sqlite3", ".csv": "text/csv"}
+LINES_AT_ONCE = 5_000
+
+
+@router.post("/import", summary="A layer of grids becomes a plan, as a job", status_code=202)
+async def import_plan(
+    asked: Annotated[ImportOf, Query()], request: Request, service: TheService
+) -> answers.Answer:
+    """The body is the file itself (a zip for shapefiles). It is opened by a limited child; 202 and the job's address."""
+    lang = problems.language(request.scope)
+    upload = await uploads.store(service.settings, asked.file, request.stream())
+    write = writes.of(request, upload.sha256)
+    params = {**asked.model_dump(exclude={"lang", "file"}), **upload.params}
+    begun: list[int] = []
+
+    def effect(session: Session) -> answers.Answer:
+        importing.check(session, asked.name)
+        begun.append(queue.ask(session, "plan.import", params, write.who))
+        return accepted(session, begun[0], lang)
+
+    try:
+        answer = await run_in_threadpool(write.once, effect)
+    except BaseException:
+        uploads.remove(service.settings, upload.folder)
+        raise
+    if not begun:  # the key was known: its job has the file that came then
+        uploads.remove(service.settings, upload.folder)
+    return answer
+
+
+@router.get("/{plan}/export.csv", summary="Which grid each unit belongs to", response_class=Response)
+def export_csv(
+    _: NoQuery, plan: str, request: Request, service: TheService, principal: ThePrincipal
+) -> Response:
+    """unit, grid, grid_name, area: a table that `load plan` reads again. UTF-8 with BOM; no cell begins a formula."""
+    with service.session() as session:
+        row = shown.plan_row(service, session, plan)
+        tag, name = writes.validator(row), row.name
+        if _known(request, tag):
+            return _unchanged(tag)
+        rows = plans.assignment(session, row.id)
+        what = {"layer": "assignment", "plan": row.id, "rows": len(rows), "format": ".csv"}
+        session.add(Audit(who=principal.name or "", act="export", what=what))
+    return StreamingResponse(
+        _lines(rows), media_type="text/csv; charset=utf-8", headers=_headers(name, ".csv", tag)
+    )
+
+
+@router.get("/{plan}/export.geojson", summary="The grids of a plan as GeoJSON", response_class=Response)
+def export_geojson(
+    _: NoQuery, plan: str, request: Request, service: TheService, principal: ThePrincipal
+) -> Response:
+    """code, name, area, size and polygon of every grid, WGS 84."""
+    return _layer(service, request, principal, plan, ".geojson")
+
+
+@router.get("/{plan}/export.gpkg", summary="The grids of a plan as GeoPackage", response_class=Response)
+def export_gpkg(
+    _: NoQuery, plan: str, request: Request, service: TheService, principal: ThePrincipal
+) -> Response:
+    """The same for QGIS, with a style."""
+    return _layer(service, request, principal, plan, ".gpkg")
+
+
+def _layer(
+    service: Service, request: Request, principal: Any, plan: str, ending: Literal[".geojson", ".gpkg"]
+) -> Response:
+    service.settings.exports_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".plan-", dir=service.settings.exports_dir))
+    try:
+        with service.session() as session:
+            row = shown.plan_row(service, session, plan)
+            tag, name = writes.validator(row), row.name
+            if _known(request, tag):
+                shutil.rmtree(folder)
+                return _unchanged(tag)
+            asked = Asked("grids", str(row.id))
+            file = layers.export(
+                session, service.settings, asked, folder / f"grids{ending}", who=principal.name or ""
+            )
+        gone = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+        return FileResponse(
+            file.path, media_type=MEDIA[ending], headers=_headers(name, ending, tag), background=gone
+        )
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _lines(rows: list[dict[str, Any]]) -> Iterator[bytes]:
+    """The table in pieces of some thousand lines."""
+    yield "\ufeff".encode()
+    for start in range(0, max(len(rows), 1), LINES_AT_ONCE):
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        if start == 0:
+            writer.writerow(("unit", "grid", "grid_name", "area"))
+        for row in rows[start : start + LINES_AT_ONCE]:
+            writer.writerow([neutralise(v) if isinstance(v, str) else v for v in row.values()])
+        yield text.getvalue().encode()
+
+
+def _headers(name: str, ending: str, tag: str) -> dict[str, str]:
+    told = f"attachment; filename=\"plan{ending}\"; filename*=UTF-8''{quote(name + ending, safe='')}"
+    return {
+        "content-disposition": told,
+        "etag": f'W/"{tag}"',
+        "cache-control": "private, no-cache",
+        "vary": answers.VARY,
+    }
+
+
+def _known(request: Request, tag: str) -> bool:
+    return tag in request.headers.get("if-none-match", "")
+
+
+def _unchanged(tag: str) -> Response:
+    return Response(status_code=304, headers={"etag": f'W/"{tag}"', "cache-control": "private, no-cache"})
