@@ -57,6 +57,7 @@ EXAMPLES: Mapping[str, str] = {
     "/api/plans": "/api/plans",
     "/api/plans/{plan}/score": "/api/plans/current/score?weight=households",
     "/api/plans/{plan}/compare": "/api/plans/current/compare?with=2",
+    "/api/plans/{plan}/impact": "/api/plans/current/impact?with=2&format=html",
     "/api/plans/{plan}/replay": "/api/plans/current/replay?with=2&from=2026-01-01",
     "/api/cases": "/api/cases?limit=10&status=open",
     "/api/runs": "/api/runs?limit=10",

@@ -43,7 +43,7 @@ def difference_page(session: Session, found: Comparison, lang: Lang) -> str:
                 f"{p.name_before or p.grid_before or '—'} → {p.name_after or p.grid_after or '—'}"
                 for p in pairs
             ],
-            _array([shape for _, shape in moved]),
+            array([shape for _, shape in moved]),
             facts,
         ),
         [Frame(label, cases.astype(float), cases, int(cases.sum()))],
@@ -80,7 +80,7 @@ def grid_lines(session: Session, held: Stored) -> Shapes:
         ),
         {"p": held.plan.id},
     )
-    return _array([shapely.from_wkb(bytes(row)) for row in rows])
+    return array([shapely.from_wkb(bytes(row)) for row in rows])
 
 
 def _ground(session: Session, lines: Shapes) -> Ground:
@@ -96,7 +96,8 @@ def _period(found: Comparison, zh: bool) -> str:
     return f"{first or '…'} – {last or '…'}"
 
 
-def _array(items: list[shapely.Geometry]) -> Shapes:
+def array(items: list[shapely.Geometry]) -> Shapes:
+    """Geometries as an array of objects, also when there are none."""
     made = np.empty(len(items), dtype=object)
     made[:] = items
     return made

@@ -34,6 +34,7 @@ UPLOADS = (
     "application/zip",
     "application/vnd.google-earth.kml+xml",
 )
+PDF = "application/pdf"
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ TABLE: tuple[Rule, ...] = (
     Rule("GET", "/api/plans/{plan}", EVERYONE, (JSON,), "一个方案", "one plan"),
     Rule("GET", "/api/plans/{plan}/score", STAFF, (JSON,), "评分表", "its scorecard"),
     Rule("GET", "/api/plans/{plan}/compare", STAFF, (JSON, GEOJSON), "与另一方案比较", "what changes hands"),
+    Rule("GET", "/api/plans/{plan}/impact", STAFF, (PDF, HTML), "影响说明", "the impact statement, a page"),
     Rule(
         "GET", "/api/plans/{plan}/replay", STAFF, (JSON,), "两方案回放案件", "the same cases under two plans"
     ),

@@ -30,6 +30,7 @@ MODULES = {  # which commands a module of this package adds
     "plan_judging": ("plan score",),
     "plan_proposing": ("plan propose",),
     "plan_comparing": ("plan compare", "plan replay"),
+    "plan_impact": ("plan impact",),
     "ground": ("units", "plan"),
     "look_heatmap": ("heatmap",),
     "look_export": ("export",),

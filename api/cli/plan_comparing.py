@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from api import figures
 from api.cli import edge, output
 from api.cli.groups import plan
 from api.cli.output import AsJson
@@ -108,13 +109,6 @@ MOVED = {
     "cases": ("案件", "cases"),
     "facilities": ("设施", "facilities"),
 }
-PAIRED = {
-    "largest_deviation": ("最大偏差", "largest deviation"),
-    "mean_deviation": ("平均偏差", "mean deviation"),
-    "gini": ("基尼系数", "Gini coefficient"),
-    "overdue_spread": ("网格间逾期率离散", "spread of overdue shares"),
-    "near_line_share": ("近界案件占比", "cases near a line"),
-}
 
 
 def _print(found: Any) -> None:
@@ -168,11 +162,13 @@ def print_replay(found: Any) -> None:
     output.result(
         [
             {
-                words[0]: PAIRED[key][0 if zh else 1],
-                f"A {found.a.plan}": _figure(one.a),
-                f"B {found.b.plan}": _figure(one.b),
-                words[1]: _figure(one.difference, sign=True),
-                words[2]: f"[{_figure(one.low, sign=True)}, {_figure(one.high, sign=True)}]"
+                words[0]: figures.paired_name(key, zh),
+                f"A {found.a.plan}": figures.paired(key, one.a),
+                f"B {found.b.plan}": figures.paired(key, one.b),
+                words[1]: figures.paired(key, one.difference, sign=True),
+                words[
+                    2
+                ]: f"[{figures.paired(key, one.low, sign=True)}, {figures.paired(key, one.high, sign=True)}]"
                 if one.low is not None
                 else "—",
                 words[3]: f"{one.b_better_share:.0%}" if one.b_better_share is not None else "—",
@@ -193,10 +189,6 @@ def print_replay(found: Any) -> None:
         )
     if any(one.low is None and one.difference is not None for one in found.figures.values()):
         output.tell("不足 8 周，不给区间。" if zh else "Fewer than 8 weeks: no intervals.")
-
-
-def _figure(value: float | None, *, sign: bool = False) -> str:
-    return "—" if value is None else f"{value:+.4f}" if sign else f"{value:.4f}"
 
 
 # ── Helpers ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from api import figures
 from api.cli import edge, output
 from api.cli.groups import plan
 from api.cli.output import AsJson
@@ -54,33 +55,11 @@ def print_cards(cards: list[Any], headings: list[str] | None = None) -> None:
     for key, figure in FIGURES.items():
         first = FAMILIES[figure.family][0 if zh else 1] if figure.family != family else ""
         family = figure.family
-        shown = [format_figure(key, card.figures[key]) for card in cards]
-        table.add_row(first, figure.zh if zh else figure.en, *shown)
+        shown = [figures.shown(key, card.figures[key]) for card in cards]
+        table.add_row(first, figures.name(key, zh), *shown)
     Console(highlight=False, width=None if _terminal() else 160).print(table)
     for line in notes_of(cards, zh):
         output.tell(line)
-
-
-def format_figure(key: str, value: float | int | None) -> str:
-    """One figure as a person reads it.
-
-    >>> format_figure("within_tolerance", 0.5), format_figure("cut_length_m", 1234.6), format_figure("gini", None)
-    ('50.0 %', '1,235 m', '—')
-    """
-    from grids.measures.catalogue import FIGURES
-
-    if value is None:
-        return "—"
-    kind = FIGURES[key].kind
-    if kind == "share" and FIGURES[key].family == "shape" and key != "cut_share" and key != "contiguous":
-        return f"{value:.3f}"
-    if kind == "share":
-        return f"{value * 100:.1f} %"
-    if kind == "m":
-        return f"{value:,.0f} m"
-    if kind == "count":
-        return f"{value:,}"
-    return f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
 def notes_of(cards: list[Any], zh: bool) -> list[str]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api import answers, policy
+from api import answers, policy, statements
 from api.dependencies import Service, ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import Day, Filtered, Plain, Word
+from geo.cases import CaseFilter
 from geo.errors import WanggeError
 from geo.heat import PlanRef
-from grids import comparing, judging, replay
+from grids import comparing, impact, judging, replay
+from maps.reports import statement_html, statement_pdf
 
 router = APIRouter(prefix="/api/plans", tags=["plans"])
 
@@ -44,6 +46,15 @@ class CompareWith(ScoreOf):
     format: Literal["json", "geojson"] | None = Field(
         None, description="geojson：易手的单元 / the units that change hands"
     )
+
+
+class ImpactWith(ScoreOf):
+    """`/api/plans/{plan}/impact`."""
+
+    with_: Other = Field(alias="with")
+    from_: Day | None = Field(None, alias="from", description="起始日（含） / first day")
+    to: Day | None = Field(None, description="结束日（不含） / day after the last")
+    format: Literal["pdf", "html"] = "pdf"
 
 
 class ReplayWith(Filtered):
@@ -105,6 +116,29 @@ def replay_(
     return _kept(service, principal.kind, "replay", [("plan", plan), ("with", asked.with_)], asked, make)
 
 
+@router.get("/{plan}/impact", summary="The one-page impact statement, PDF or HTML")
+def impact_(
+    asked: Annotated[ImpactWith, Query()], plan: str, service: TheService, principal: ThePrincipal
+) -> answers.Answer:
+    """What changes from one plan to another, for a meeting: A4, with map, scores, replay and lineage; sent as a file."""
+
+    def make(session: Session, found: list[PlanRef]) -> answers.Answer:
+        where = CaseFilter(asked.from_, asked.to)
+        made = impact.impact(
+            session, service.store.current(), found[0].id, found[1].id, where,
+            weight=asked.weight, tolerance=asked.tolerance, near_m=asked.near_m,
+        )  # fmt: skip
+        said = statements.statement(session, made, asked.lang or "zh", service.today(session))
+        if asked.format == "html":
+            return answers.Answer(statement_html(said).encode(), policy.HTML)
+        return answers.Answer(statement_pdf(said), policy.PDF)
+
+    return _kept(
+        service, principal.kind, f"impact {asked.lang}", [("plan", plan), ("with", asked.with_)], asked, make,
+        headers={"content-disposition": f'attachment; filename="impact.{asked.format}"'},
+    )  # fmt: skip
+
+
 def _kept(
     service: Service,
     kind: str,
@@ -112,6 +146,7 @@ def _kept(
     words: list[tuple[str, str]],
     asked: Plain,
     make: Callable[[Session, list[PlanRef]], answers.Answer],
+    headers: Mapping[str, str] | None = None,
 ) -> answers.Answer:
     """The answer from memory, or made now: it holds as long as the data and the plans' revisions do."""
     with service.session() as session:
@@ -123,7 +158,11 @@ def _kept(
             return known
         made = make(session, found)
     answer = answers.Answer(
-        bytes(made.body), made.media_type or policy.JSON, etag=validator, cache=answers.cache_rule(kind)
+        bytes(made.body),
+        made.media_type or policy.JSON,
+        etag=validator,
+        cache=answers.cache_rule(kind),
+        headers=headers,
     )
     return service.answers.put(validator, answer)
 

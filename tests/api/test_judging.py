@@ -66,3 +66,9 @@ def test_refusals_name_the_field(town: Served, path: str, status: int, field: st
 @pytest.mark.parametrize("what", ["score", "compare?with=2", "replay?with=2"])
 def test_the_public_may_not(town: Served, what: str) -> None:
     assert town.get(f"{PLAN}/{what}").status_code == 401
+
+
+def test_the_impact_statement_is_a_file(town: Served) -> None:
+    said = town.staff(f"{PLAN}/impact", params={"with": "草稿", "format": "html", "lang": "en"})
+    assert said.status_code == 200 and said.headers["content-disposition"].startswith("attachment")
+    assert "Replay on real cases" in said.text and "script" not in said.text

@@ -81,3 +81,20 @@ def test_replay_prints_intervals(wangge: Wangge) -> None:
 def test_what_cannot_be_done_is_said(wangge: Wangge, words: tuple[str, ...], said: str) -> None:
     code, _, err = wangge("plan", *words)
     assert code == 2 and said in err and "Traceback" not in err
+
+
+def test_the_impact_statement(wangge: Wangge, tmp_path: Path) -> None:
+    page, paper = tmp_path / "i.html", tmp_path / "i.pdf"
+    assert (
+        wangge("plan", "impact", "甲", "乙", "-o", str(page), "--from", "2024-01-01", "--lang", "zh")[0] == 0
+    )
+    html = page.read_text("utf-8")
+    assert "网格调整影响说明" in html and "95 % 区间" in html and "B 没有违反规则" in html
+    code, _, err = wangge("plan", "impact", "甲", "乙", "-o", str(paper))
+    if code == 0:
+        assert paper.read_bytes().startswith(b"%PDF")
+    else:
+        assert code == 2 and "fonts-noto-cjk" in err
+    code, _, _ = wangge("plan", "impact", "甲", "甲", "-o", str(page), "--weight", "households")
+    assert code == 0 and "the plans are the same" in page.read_text("utf-8")
+    assert wangge("plan", "impact", "甲", "乙", "-o", str(tmp_path / "i.docx"))[0] == 2
