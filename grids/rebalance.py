@@ -18,7 +18,7 @@ from geo.errors import Cancelled, RefusedArgument
 from geo.progress import Progress, silent
 from grids import balancing, explanations, nudges, staffing
 from grids.balancing import Work
-from grids.explanations import Explanation
+from grids.explanations import Stuck
 from grids.partition import Partition
 from grids.problem import Problem
 from grids.units import Ints
@@ -55,7 +55,7 @@ class Rebalanced:
     certain_share: float
     deviation: float
     within_tolerance: float
-    stuck: list[Explanation]
+    stuck: list[Stuck]
 
 
 def rebalance(

@@ -6,6 +6,7 @@ import importlib
 
 FAMILIES = (
     "chance", "energy", "moves", "recut", "repair", "settling", "walking", "linking", "nudging", "carrying", "chains",
+    "trees",
 )  # fmt: skip
 
 
