@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 from psycopg import sql
 
-from geo.db.copying import Fields, batches
+from geo.db.copying import Fields, batches, messages
 
 U1: TypeAlias = NDArray[np.uint8]
 I4: TypeAlias = NDArray[np.int32]
@@ -38,7 +38,7 @@ def read_columns(
     Raises ValueError when a row does not have the promised number of fields or an integer not its width.
     """
     with cursor.copy(statement, arguments) as copy:  # type: ignore[arg-type]
-        for rows, raw in batches(iter(copy), batch):
+        for rows, raw in batches(messages(copy), batch):
             sent = np.frombuffer(raw, dtype=np.uint8)
             start, size = np.empty((2, len(fields), rows), dtype=np.int32)
             if split(sent, start, size) != len(sent):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -48,6 +49,28 @@ def test_rows_of_another_layout_are_refused(db: Session) -> None:
         with pytest.raises(ValueError, match="COPY sent"):
             read(db, f"COPY ({select}) TO STDOUT (FORMAT binary)", 5)
         db.execute(text("SELECT 1"))
+
+
+def test_an_error_of_the_server_in_the_middle_is_raised_and_leaves_the_connection_usable(db: Session) -> None:
+    query = (
+        QUERY.replace("SELECT n,", "SELECT 1 / (500 - n),")
+        .replace("(0, 9)", "(0, 9999)")
+        .replace("-n::int2", "1::int2")
+    )
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        read(db, query, 100)
+    db.rollback()
+    assert db.scalar(text("SELECT 1")) == 1
+
+
+def test_a_reader_that_leaves_early_leaves_the_connection_usable(db: Session) -> None:
+    query = QUERY.replace("(0, 9)", "(0, 30000)").replace("repeat('字', n)", "'x'")
+    with raw(db).cursor() as cursor:
+        blocks = read_columns(cursor, query, FIELDS, 10)
+        next(blocks)
+        blocks.close()  # type: ignore[attr-defined]
+    db.rollback()
+    assert db.scalar(text("SELECT 1")) == 1
 
 
 def test_a_cut_row_is_not_read_beyond_its_end() -> None:
