@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 from sqlalchemy import text
@@ -30,6 +29,7 @@ from api.logs import log
 from geo.analysis.counts import heat
 from geo.columns import ColumnStore
 from geo.db import session as sessions
+from geo.db.clock import city_today
 from geo.errors import WanggeError
 from geo.settings import Settings
 from geo.zones import settled_plan
@@ -175,8 +175,7 @@ class Service:
 
     def today(self, session: Session) -> dt.date:
         """The date in the city's zone."""
-        zone = session.scalar(text("SELECT timezone FROM city"))
-        return dt.datetime.now(ZoneInfo(zone or "Asia/Shanghai")).date()
+        return city_today(session)
 
 
 @lru_cache(maxsize=1)

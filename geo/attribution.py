@@ -23,6 +23,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from geo.db.clock import city_today
 from geo.db.copying import read_rows, write_rows
 from geo.db.session import raw
 from geo.errors import RefusedArgument
@@ -35,7 +36,7 @@ ROWS_PER_BATCH = 500_000
 
 ACTIVE_LEAVES = (
     "SELECT id, ST_AsBinary(geom) FROM unit AS u "
-    "WHERE (upper_inf(during) OR upper(during) > current_date) "
+    "WHERE (upper_inf(during) OR upper(during) > %s) "
     "AND NOT EXISTS (SELECT FROM unit AS part WHERE part.parent_id = u.id) ORDER BY code"
 )
 
@@ -55,8 +56,9 @@ def unit_index(session: Session) -> tuple[PointIndex, NDArray[np.int32]] | None:
     None when there are no units yet. Holds the shared placement lock until the transaction ends.
     """
     _wait(session, "SELECT pg_advisory_xact_lock_shared(:key)")
+    today = city_today(session)
     with raw(session).cursor(binary=True) as cursor:
-        rows = cursor.execute(ACTIVE_LEAVES).fetchall()
+        rows = cursor.execute(ACTIVE_LEAVES, [today]).fetchall()
     if not rows:
         return None
     ids = np.fromiter((row[0] for row in rows), dtype=np.int32, count=len(rows))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import shapely
@@ -16,6 +15,7 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from geo.db.clock import city_today as city_today  # the plans' clock, known here by its own name
 from geo.db.copying import read_table
 from geo.db.session import raw
 from geo.db.tables import Plan
@@ -179,12 +179,6 @@ def check_name(session: Session, name: str) -> None:
         )
     if session.scalar(text("SELECT 1 FROM plan WHERE name = :n"), {"n": name}):
         raise _name_taken(name)
-
-
-def city_today(session: Session) -> dt.date:
-    """Today's date on the city's clock (Asia/Shanghai when no profile is set)."""
-    zone = session.scalar(text("SELECT timezone FROM city")) or "Asia/Shanghai"
-    return dt.datetime.now(ZoneInfo(zone)).date()
 
 
 def code_template(session: Session) -> str:

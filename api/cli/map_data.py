@@ -16,6 +16,7 @@ from geo.analysis import counts
 from geo.cases import CaseFilter
 from geo.columns import ColumnStore
 from geo.db import session as sessions
+from geo.db.clock import city_today
 from geo.errors import Lang, NotFound, RefusedArgument
 from geo.heat import HeatMap
 from geo.heat import Zones as CityZones
@@ -191,7 +192,7 @@ def _shapes(session: Session, zones: CityZones) -> np.ndarray[tuple[int, ...], n
 
 
 def _ground(session: Session) -> Ground:
-    found = outlines.surroundings(session, dt.date.today())  # noqa: DTZ011  a map of today's ground
+    found = outlines.surroundings(session, city_today(session))
     return Ground(
         limit=found.limit,
         water=found.water,

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo import crs_evidence
+from geo.db.clock import city_today
 from geo.errors import RefusedFile
 
 BETTER = 0.01  # share of places by which another datum must fit better
@@ -18,7 +19,7 @@ NAMED = 20  # places that must name a known area
 
 AREAS = text(
     "SELECT b.name, ST_AsBinary(b.geom), l.name FROM boundary b JOIN edition e ON e.id = b.edition_id "
-    "JOIN level l ON l.id = e.level_id WHERE e.during @> current_date AND b.name = ANY(:names)"
+    "JOIN level l ON l.id = e.level_id WHERE e.during @> CAST(:today AS date) AND b.name = ANY(:names)"
 )
 
 
@@ -29,7 +30,7 @@ def evidence(
     wanted = sorted({name for name in names if name})
     if not wanted:
         return {}
-    rows = session.execute(AREAS, {"names": wanted[:5000]}).all()
+    rows = session.execute(AREAS, {"names": wanted[:5000], "today": city_today(session)}).all()
     if not rows:
         return {}
     level = max({row[2] for row in rows}, key=lambda one: sum(row[2] == one for row in rows))

@@ -18,6 +18,7 @@ from etl.units import ground
 from etl.units.ground import Cells, Obstacles, Wish
 from etl.units.store import make_room, numbered, store_units
 from geo.attribution import PLACEMENT_LOCK, place_again
+from geo.db.clock import city_today
 from geo.db.versions import bump
 from geo.errors import RefusedArgument
 from geo.progress import Progress, silent
@@ -94,9 +95,9 @@ def read_areas(session: Session, level: str) -> Areas:
     edition = session.execute(
         text(
             "SELECT e.id, e.measuring_crs FROM edition e JOIN level l ON l.id = e.level_id "
-            "WHERE l.name = :level ORDER BY (e.during @> current_date) DESC, lower(e.during) DESC NULLS LAST LIMIT 1"
+            "WHERE l.name = :level ORDER BY (e.during @> CAST(:today AS date)) DESC, lower(e.during) DESC NULLS LAST LIMIT 1"
         ),
-        {"level": level},
+        {"level": level, "today": city_today(session)},
     ).first()
     rows = (
         session.execute(

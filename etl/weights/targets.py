@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.db.clock import city_today
 from geo.errors import RefusedArgument
 from geo.placement import PointIndex
 
@@ -40,9 +41,10 @@ def units(session: Session) -> Units:
     rows = session.execute(
         text(
             "SELECT u.id, u.code, ST_AsBinary(u.geom) AS geom, ST_AsBinary(u.point) AS point, u.area_m2, u.built_up "
-            "FROM unit u WHERE (upper_inf(u.during) OR upper(u.during) > current_date) "
+            "FROM unit u WHERE (upper_inf(u.during) OR upper(u.during) > :today) "
             "AND NOT EXISTS (SELECT FROM unit k WHERE k.parent_id = u.id) ORDER BY u.id"
-        )
+        ),
+        {"today": city_today(session)},
     ).all()
     if not rows:
         raise RefusedArgument(
@@ -72,9 +74,10 @@ def targets(session: Session, ground: Units) -> list[Target]:
     found = [Target("unit", {code: np.array([i]) for i, code in enumerate(ground.codes)})]
     editions = session.execute(
         text(
-            "SELECT e.id, l.name FROM edition e JOIN level l ON l.id = e.level_id WHERE e.during @> current_date "
+            "SELECT e.id, l.name FROM edition e JOIN level l ON l.id = e.level_id WHERE e.during @> CAST(:today AS date) "
             "ORDER BY l.rank DESC NULLS LAST, l.name"
-        )
+        ),
+        {"today": city_today(session)},
     ).all()
     for edition in editions:
         found.append(Target(edition.name, _members(session, edition.id, ground)))
