@@ -31,6 +31,7 @@ from geo.placement import PointIndex
 from geo.progress import Progress, silent
 
 PLACEMENT_LOCK = 0x77616E67_0001  # "wang": pg_advisory_xact_lock key of everything that sets unit_id
+PLACEMENT_WAIT_S = 600
 NO_UNIT = -1
 ROWS_PER_BATCH = 500_000
 
@@ -82,7 +83,7 @@ def place_again(session: Session, progress: Progress = silent) -> Placed:
     Waits for loads that are under way. Bump `cases` and `facilities` afterwards (`geo.db.versions.bump`) when the
     counts are not 0; flushes, never commits.
     """
-    _wait(session, "SELECT pg_advisory_xact_lock(:key)")
+    hold_placement(session)
     units = unit_index(session)
     connection = raw(session)
     cases, cases_outside = _place_table(connection, CASES, units, progress)
@@ -90,10 +91,19 @@ def place_again(session: Session, progress: Progress = silent) -> Placed:
     return Placed(cases, facilities, cases_outside + facilities_outside)
 
 
+def hold_placement(session: Session) -> None:
+    """Nobody else places anything until the transaction ends; waits for loads that are under way."""
+    _wait(session, "SELECT pg_advisory_xact_lock(:key)")
+
+
 def _wait(session: Session, statement: str) -> None:
-    """Takes the placement lock, as long as the owner's lock timeout allows (60 s)."""
+    """Takes the placement lock: placing ten million cases again takes minutes, so loads wait up to ten."""
+    before = session.scalar(text("SELECT current_setting('lock_timeout')"))
+    limit = text("SELECT set_config('lock_timeout', :limit, true)")
+    session.execute(limit, {"limit": f"{PLACEMENT_WAIT_S}s"})
     try:
         session.execute(text(statement), {"key": PLACEMENT_LOCK})
+        session.execute(limit, {"limit": before})
     except OperationalError as problem:
         if not isinstance(problem.orig, psycopg.errors.LockNotAvailable):
             raise

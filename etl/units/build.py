@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from etl.locks import wait_for
 from etl.rejects import LoadReport, reserve_run_id, store
 from etl.units import ground
-from etl.units.ground import Cells, Obstacles, Wish
-from etl.units.store import make_room, numbered, store_units
-from geo.attribution import PLACEMENT_LOCK, place_again
+from etl.units.ground import Cells, Ground, Obstacles, Wish
+from etl.units.store import make_room, numbered, refuse_in_use, store_units
+from geo.attribution import hold_placement, place_again
 from geo.db.clock import city_today
-from geo.db.versions import bump
+from geo.db.versions import bump, versions
 from geo.errors import RefusedArgument
 from geo.progress import Progress, silent
 
@@ -59,18 +60,21 @@ def build(
 
     `barriers` come on top of the loaded network. Raises RefusedArgument when the level has no boundaries, when a
     plan uses the present units, or for impossible sizes. Cases and facilities are placed again at the end.
+
+    Dividing takes no lock, so that cases are loaded meanwhile; storing and placing again hold the placement lock.
     """
     _check_sizes(target_area_m2, empty_area_m2)
     started = dt.datetime.now(dt.UTC)
-    # before load_run is touched: case loads take the two in this order, the other way round they could deadlock
-    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLACEMENT_LOCK})
-    areas = read_areas(session, within)
-    replaced = make_room(session)
-    obstacles = read_obstacles(session, areas.geometry, barriers)
+    wait_for(session, "units", "units")
+    refuse_in_use(session)
     wish = Wish(float(target_area_m2), empty_area_m2, cells)
-    found = ground.divide(
-        areas.geometry, areas.measuring_crs, wish, obstacles, read_events(session), progress
-    )
+    seen = _ground_versions(session)
+    areas, obstacles, found = _divide(session, within, wish, barriers, progress)
+    # before load_run is touched: case loads take the two in this order, the other way round they could deadlock
+    hold_placement(session)
+    if _ground_versions(session) != seen:  # another load changed the ground meanwhile; now nobody can
+        areas, obstacles, found = _divide(session, within, wish, barriers, progress)
+    replaced = make_room(session)
     template = _profile(session, within)
     order, codes = numbered(found, areas.codes, template)
     report = LoadReport("units", within, "", _digest(areas, wish, obstacles), started)
@@ -88,6 +92,22 @@ def build(
     moved = {"cases": placed.cases, "facilities": placed.facilities}
     bump(session, "units", "city", *(part for part, n in moved.items() if n))
     return report
+
+
+def _divide(
+    session: Session, within: str, wish: Wish, barriers: Obstacles | None, progress: Progress
+) -> tuple[Areas, Obstacles, Ground]:
+    areas = read_areas(session, within)
+    obstacles = read_obstacles(session, areas.geometry, barriers)
+    events = read_events(session)
+    found = ground.divide(areas.geometry, areas.measuring_crs, wish, obstacles, events, progress)
+    return areas, obstacles, found
+
+
+def _ground_versions(session: Session) -> tuple[int, ...]:
+    """The state of what units are made from (where cases happen only says what counts as built up)."""
+    now = versions(session)
+    return tuple(now[part] for part in ("boundaries", "network", "city"))
 
 
 def read_areas(session: Session, level: str) -> Areas:

@@ -22,6 +22,16 @@ from geo.errors import RefusedArgument
 def make_room(session: Session) -> int:
     """Removes units that no plan uses; returns how many there were. Refused when a plan uses them."""
     session.execute(text("LOCK TABLE unit IN SHARE ROW EXCLUSIVE MODE"))
+    before = refuse_in_use(session)
+    if before:
+        session.execute(text("UPDATE facility SET unit_id = NULL WHERE unit_id IS NOT NULL"))
+        for table in ("weight", "unit_border", "unit_area", "unit"):
+            session.execute(text(f"DELETE FROM {table}"))  # noqa: S608  names from the line above
+    return before
+
+
+def refuse_in_use(session: Session) -> int:
+    """How many units there are; refused when a plan uses them."""
     plan = session.execute(
         text(
             "SELECT p.id, p.name FROM plan p WHERE EXISTS (SELECT 1 FROM plan_unit u WHERE u.plan_id = p.id) LIMIT 1"
@@ -38,10 +48,6 @@ def make_room(session: Session) -> int:
             do_zh="单元只能细分或停用；要换一套单元，请用新的数据文件夹（--data DIR）。",
             do_en="Units are only cut or retired; for another set of units use a new data folder (--data DIR).",
         )
-    if before:
-        session.execute(text("UPDATE facility SET unit_id = NULL WHERE unit_id IS NOT NULL"))
-        for table in ("weight", "unit_border", "unit_area", "unit"):
-            session.execute(text(f"DELETE FROM {table}"))  # noqa: S608  names from the line above
     return before
 
 
