@@ -115,6 +115,9 @@ TABLE: tuple[Rule, ...] = (
         body_bytes=UPLOAD_BYTES,
         takes=UPLOADS,
     ),
+    Rule(
+        "POST", "/api/plans/overlay", STAFF, (JSON,), "多格合一", "merge departments' grids", body_bytes=65536
+    ),
     Rule("GET", "/api/plans/{plan}", EVERYONE, (JSON,), "一个方案", "one plan"),
     Rule("GET", "/api/plans/{plan}/score", STAFF, (JSON,), "评分表", "its scorecard"),
     Rule("GET", "/api/plans/{plan}/compare", STAFF, (JSON, GEOJSON), "与另一方案比较", "what changes hands"),

@@ -31,6 +31,7 @@ MODULES = {  # which commands a module of this package adds
     "plan_proposing": ("plan propose",),
     "plan_comparing": ("plan compare", "plan replay"),
     "plan_impact": ("plan impact",),
+    "plan_overlay": ("plan overlay",),
     "ground": ("units", "plan"),
     "look_heatmap": ("heatmap",),
     "look_export": ("export",),

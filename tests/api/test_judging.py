@@ -72,3 +72,20 @@ def test_the_impact_statement_is_a_file(town: Served) -> None:
     said = town.staff(f"{PLAN}/impact", params={"with": "草稿", "format": "html", "lang": "en"})
     assert said.status_code == 200 and said.headers["content-disposition"].startswith("attachment")
     assert "Replay on real cases" in said.text and "script" not in said.text
+
+
+def test_overlay_makes_a_draft(town: Served) -> None:
+    asked = {"name": "合一", "layers": ["首版", "草稿", "street"], "weights": {"首版": 2}}
+    made = town.client.post("/api/plans/overlay", json=asked, headers=town.admin)
+    assert made.status_code == 201, made.text
+    assert {one["name"] for one in made.json()["layers"]} == set(asked["layers"])
+    assert town.staff(f"/api/plans/{made.json()['id']}").json()["state"] == "draft"
+    again = town.client.post("/api/plans/overlay", json=asked, headers=town.admin)
+    assert again.status_code == 400 and again.json()["field"] == "name"
+    for wrong, field in (
+        ({**asked, "name": "x", "layers": ["首版"]}, "layers"),
+        ({**asked, "name": "x", "weights": {"首版": 0}}, "weights"),
+    ):
+        said = town.client.post("/api/plans/overlay", json=wrong, headers=town.admin)
+        assert said.status_code == 400 and said.json()["field"].startswith(field)
+    assert town.client.post("/api/plans/overlay", json=asked).status_code == 401
