@@ -103,7 +103,7 @@ TABLE: tuple[Rule, ...] = (
         (JSON,),
         "提出方案（作业）",
         "propose plans, as a job",
-        body_bytes=65536,
+        body_bytes=2**20,
     ),
     Rule(
         "POST",
@@ -124,6 +124,15 @@ TABLE: tuple[Rule, ...] = (
     Rule("GET", "/api/plans/{plan}/impact", STAFF, (PDF, HTML), "影响说明", "the impact statement, a page"),
     Rule(
         "GET", "/api/plans/{plan}/replay", STAFF, (JSON,), "两方案回放案件", "the same cases under two plans"
+    ),
+    Rule(
+        "POST",
+        "/api/plans/{plan}/rebalance",
+        STAFF,
+        (JSON,),
+        "重新均衡（作业）",
+        "rebalance, as a job",
+        body_bytes=4096,
     ),
     Rule("GET", "/api/plans/{plan}/check", STAFF, (JSON,), "违反的规则", "the rules it breaks"),
     Rule("GET", "/api/plans/{plan}/export.csv", STAFF, ("text/csv",), "单元归属表", "unit → grid as a table"),

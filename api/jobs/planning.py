@@ -1,4 +1,4 @@
-"""Jobs that make plans: propose."""
+"""Jobs that make plans: propose, rebalance."""
 
 from __future__ import annotations
 
@@ -9,27 +9,26 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from api.jobs.kinds import Under
-from grids import plans, proposals
+from grids import proposals, rebalancing
 
 
 def propose(session: Session, params: Mapping[str, Any], under: Under) -> dict[str, Any]:
-    """`POST /api/plans/propose`: drafts with about equal loads; the result names them with their scores."""
-    weight, tolerance = params["weight"], params["tolerance"]
-    made = proposals.propose(
-        session, name=params["name"], grids=params["grids"], per_grid=params["per_grid"], weight=weight,
-        nest=params["nest"], tolerance=tolerance, seed=params["seed"], choices=params.get("choices", 1),
-        locked=params.get("locked") or (), posts=params.get("posts"), author=under.author,
-        progress=under.progress, cancel=under.cancel,
-    )  # fmt: skip
-    found = [
-        {**summary(session, one.plan_id, weight, tolerance), "choice": dataclasses.asdict(one)}
-        for one in made.plans
-    ]
-    return {"plans": found, "bounds": dataclasses.asdict(made.bounds)}
+    """`POST /api/plans/propose`: drafts with about equal loads, the usual choice first, where each stands on the
+    trade-off and why not better, and the bounds that no plan could beat."""
+    found = proposals.propose(
+        session, **params, author=under.author, progress=under.progress, cancel=under.cancel
+    )
+    plans = []
+    for one in found.plans:
+        told = dataclasses.asdict(one)
+        plans.append({"id": told.pop("plan_id"), "revision": 0, **told})
+    return {"plans": plans, "grids": found.grids, "bounds": dataclasses.asdict(found.bounds)}
 
 
-def summary(session: Session, plan_id: int, weight: str, tolerance: float) -> dict[str, Any]:
-    """A plan in the result of a job: id, name, revision and score."""
-    shown = plans.show(session, plan_id)
-    score = dataclasses.asdict(plans.score(session, plan_id, weight, tolerance))
-    return {"id": plan_id, "name": shown.name, "revision": shown.revision, "score": score}
+def rebalance(session: Session, params: Mapping[str, Any], under: Under) -> dict[str, Any]:
+    """`POST /api/plans/{plan}/rebalance`: the draft that changed, what moved, the least that had to, and what is stuck."""
+    done = rebalancing.rebalanced(
+        session, **params, author=under.author, progress=under.progress, cancel=under.cancel
+    )
+    plan = {"id": done.plan_id, "name": done.name, "revision": done.revision}
+    return {"plans": [plan], "changed": done.changed, "removed": done.removed, **done.found}

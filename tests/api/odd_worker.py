@@ -76,5 +76,6 @@ if __name__ == "__main__":
     signal.alarm(600)
     worker.HEED_S = float(os.environ.get("ODD_HEED_S", "1"))
     queue.STALLED_S = float(os.environ.get("ODD_STALLED_S", "3"))
-    kinds.preload = lambda: None  # nothing here needs the engine
+    if not os.environ.get("ODD_PRELOAD"):
+        kinds.preload = lambda: None  # the odd kinds need no engine
     worker.main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 from urllib.parse import quote
@@ -57,3 +58,50 @@ def test_no_answer_is_a_fault(town: Any, path: str, parts: list[str], query: Any
 def test_any_tile_number(town: Any, z: int, x: int, y: int, layer: str) -> None:
     inside = z <= 22 and x < 1 << z and y < 1 << z
     assert (town.staff(f"/tiles/{layer}/{z}/{x}/{y}.mvt").status_code in (200, 204)) == inside
+
+
+WRITES = [rule for rule in policy.TABLE if rule.method not in ("GET", "HEAD") and rule.path != "/api/session"]
+FIELDS = st.sampled_from([
+    "name", "grids", "per_grid", "weight", "nest", "tolerance", "seed", "choices", "locked", "posts", "revision", "from",
+    "unit_ids", "unit_codes", "to_grid", "moves", "grid", "other", "parts", "line", "more", "like", "empty", "code", "bands",
+    "nesting", "leaving", "x",
+])  # fmt: skip
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | HOSTILE
+    | st.sampled_from(["G0000", "U0000", "草稿", "new"])
+)
+VALUES_IN = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FIELDS, inner, max_size=3),
+    max_leaves=8,
+)
+BODIES = st.dictionaries(FIELDS, VALUES_IN, max_size=5).map(lambda made: json.dumps(made).encode())
+KEYS = st.sampled_from(["", "k", "k2", '"k"', "x" * 300, "a b"])
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rule=st.sampled_from(WRITES),
+    part=st.sampled_from(["草稿", "首版", "1", "99999999999", "current", "' OR 1=1"]),
+    body=BODIES | st.binary(max_size=30) | st.sampled_from([b"", b"null", b"[" * 3000]),
+    key=KEYS,
+    seen=st.sampled_from(["", "*", '"r0"', "W/r", '"r0.a", "r1"']),
+    query=st.lists(st.tuples(PARAMETERS, HOSTILE), max_size=2),
+)
+def test_no_write_is_a_fault(
+    town: Any, rule: Any, part: str, body: bytes, key: str, seen: str, query: Any
+) -> None:
+    path = re.sub(r"\{\w+\}", quote(part, safe=""), rule.path)
+    if query:
+        path += "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in query)
+    headers = {**town.admin, "Content-Type": "application/json"}
+    headers |= {name: value for name, value in (("Idempotency-Key", key), ("If-Match", seen)) if value}
+    answer = town.ask(rule.method, path, content=body, headers=headers)
+    assert answer.status_code < 500, (rule, path, body, answer.text)
+    if answer.status_code >= 400:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert not LEAKS.search(str({**answer.json(), "instance": ""})), answer.text

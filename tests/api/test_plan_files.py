@@ -15,6 +15,7 @@ import pyogrio
 import pytest
 from sqlalchemy import text
 
+from api.jobs import queue
 from geo.db import session as sessions
 from tests.api.at_work import working
 from tests.api.conftest import SIDE, SOUTH, STEP, WEST
@@ -24,7 +25,7 @@ BYTES = {"Content-Type": "application/octet-stream"}
 
 @pytest.fixture(scope="module")
 def worked(town: Any) -> Iterator[Any]:
-    with working(town.settings):
+    with working(town.settings, ODD_PRELOAD="1"):
         yield town
 
 
@@ -161,12 +162,14 @@ def test_the_rules_a_plan_breaks(worked: Any) -> None:
 def test_a_proposal_by_job(worked: Any) -> None:
     answer = worked.ask(
         "POST", "/api/plans/propose", headers=worked.admin,
-        json={"name": "提案", "grids": 8, "weight": "households", "tolerance": 0.2},
+        json={"name": "提案", "grids": 8, "weight": "households", "tolerance": 0.2, "choices": 2},
     )  # fmt: skip
     job = ended(worked, answer)
     assert job["state"] == "done", job
-    plan = job["result"]["plans"][0]
-    assert (plan["name"], plan["score"]["grids"], plan["score"]["tolerance"]) == ("提案", 8, 0.2)
+    plan, second = job["result"]["plans"]
+    assert (plan["name"], second["name"], job["result"]["grids"]) == ("提案", "提案 2", 8)
+    assert plan["deviation"] <= 0.2 and plan["label_zh"] and plan["label_en"] and plan["crossing"] == 0
+    assert job["result"]["bounds"]["fewest_nested"] == 4
     assert worked.staff("/api/plans/提案").json()["author"] == "tester"
     taken = worked.ask("POST", "/api/plans/propose", headers=worked.admin, json={"name": "提案", "grids": 8})
     assert (taken.status_code, taken.json()["field"]) == (400, "name")
@@ -179,7 +182,53 @@ def test_a_proposal_by_job(worked: Any) -> None:
         ({"name": "n"}, "grids"), ({"name": "n", "grids": 2, "per_grid": 5.0}, "grids"), ({"name": "n", "grids": 0}, "grids"),
         ({"name": "n", "grids": 2, "tolerance": -1}, "tolerance"), ({"name": "", "grids": 2}, "name"),
         ({"name": "current", "grids": 2}, "name"), ({"name": "n", "grids": 2, "nest": "hard"}, "nest"),
+        ({"name": "n", "grids": 2, "choices": 6}, "choices"), ({"name": "n", "grids": 2, "weight": []}, "weight"),
+        ({"name": "n", "grids": 2, "posts": [1, 0]}, "posts"), ({"name": "n", "grids": 2, "locked": "a"}, "locked"),
         ({"name": "n", "grids": "2"}, "grids"), ({"name": "n", "grids": 2, "seed": -1}, "seed"),
     ):  # fmt: skip
         refused = worked.ask("POST", "/api/plans/propose", headers=worked.admin, json=body)
         assert (refused.status_code, refused.json()["field"]) == (400, field), (body, refused.text)
+
+
+def rebalance(town: Any, plan: str, **body: Any) -> httpx.Response:
+    answer: httpx.Response = town.ask("POST", f"/api/plans/{plan}/rebalance", headers=town.admin, json=body)
+    return answer
+
+
+def test_a_plan_is_rebalanced_by_job(worked: Any) -> None:
+    job = ended(worked, rebalance(worked, "首版", name="均衡", weight="cases", tolerance=0.25))
+    assert job["state"] == "done", job
+    result = job["result"]
+    assert result["plans"][0]["name"] == "均衡" and result["plans"][0]["revision"] == 1
+    assert 0 < result["certain_share"] <= result["moved_share"] < 1 and result["changed"]
+    assert worked.staff("/api/plans/首版").json()["revision"] == 0
+    made = worked.staff("/api/plans/均衡").json()
+    assert made["based_on_id"] == worked.staff("/api/plans/首版").json()["id"]
+    more = ended(worked, rebalance(worked, "均衡", revision=1, more=1, tolerance=0.3))
+    assert more["state"] == "done" and more["result"]["plans"][0]["revision"] == 2
+    assert worked.staff("/api/plans/均衡").json()["grids"] == made["grids"] + 1
+    late = rebalance(worked, "均衡", revision=1)
+    assert (late.status_code, late.json()["type"]) == (409, "urn:wangge:problem:stale-revision")
+    assert rebalance(worked, "均衡").status_code == 428
+
+
+def test_a_draft_that_changed_before_its_rebalance_began(worked: Any) -> None:
+    with sessions.session(worked.settings, "app") as session:
+        plan = session.scalar(text("SELECT id FROM plan WHERE name = '草稿'"))
+        params = {"plan": plan, "revision": 7}
+        job = queue.ask(session, "plan.rebalance", params, "张工")
+    found = worked.staff(f"/api/jobs/{job}?wait=20").json()
+    assert (found["state"], found["problem"]["type"]) == ("failed", "urn:wangge:problem:stale-revision")
+    assert worked.staff("/api/plans/草稿").json()["revision"] == 0
+
+
+def test_what_cannot_be_rebalanced(worked: Any) -> None:
+    for body, status, field in (
+        ({}, 400, "name"), ({"name": "草稿"}, 400, "name"), ({"name": "n", "more": 2}, 400, "more"),
+        ({"name": "n", "leaving": "G0000"}, 400, "leaving"), ({"name": "n", "tolerance": 11}, 400, "tolerance"),
+    ):  # fmt: skip
+        answer = rebalance(worked, "首版", **body)
+        assert (answer.status_code, answer.json()["field"]) == (status, field), (body, answer.text)
+    job = ended(worked, rebalance(worked, "首版", name="n", more=-1, leaving="nowhere"))
+    assert (job["state"], job["problem"]["field"]) == ("failed", "leaving")
+    assert worked.staff("/api/plans/n").status_code == 404
