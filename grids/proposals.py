@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,8 @@ def propose(
     limits = bounds.bounds(problem)
     found = search.propose(problem, choices=choices, progress=progress, cancel=cancel)
     drafts = [
-        _store(session, one, choice, problem, author) for one, choice in zip(names, found, strict=False)
+        _store(session, one, choice, problem, author, _settings(problem, weight))
+        for one, choice in zip(names, found, strict=False)
     ]
     bump(session, "plans")
     return Proposed(drafts, problem.k, limits)
@@ -105,7 +107,15 @@ def _problem(
     return replace(problem, k=k, posts=wishes.posts(posts, k))
 
 
-def _store(session: Session, name: str, choice: Choice, problem: Problem, author: str) -> Found:
+def _settings(problem: Problem, weight: str | Sequence[str]) -> dict[str, Any]:
+    """What the plan was proposed for, and is judged by when it is edited."""
+    first, *more = [weight] if isinstance(weight, str) else list(weight)
+    return {"weight": first, "weights": more, "tolerance": problem.tolerance, "seed": problem.seed}
+
+
+def _store(
+    session: Session, name: str, choice: Choice, problem: Problem, author: str, settings: dict[str, Any]
+) -> Found:
     """One choice as a draft, with the reasons for what it could not reach."""
     current = plans.holding(session, stored.city_today(session))
     named = plans.name_grids(session, choice.partition)
@@ -115,6 +125,7 @@ def _store(session: Session, name: str, choice: Choice, problem: Problem, author
         based_on_id=current.id if current else None, posts=problem.posts,
         locked=None if kept is None else np.arange(problem.k) < kept,
     )  # fmt: skip
+    plan.settings = settings
     plans.audit(session, author, "propose", plan, grids=problem.k, seed=problem.seed, choice=choice.label_en)
     why = bounds.explain(problem, choice.partition, [one.code for one in named])[:MOST_EXPLAINED]
     return Found(

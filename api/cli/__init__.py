@@ -32,6 +32,7 @@ MODULES = {  # which commands a module of this package adds
     "plan_comparing": ("plan compare", "plan replay"),
     "plan_impact": ("plan impact",),
     "plan_overlay": ("plan overlay",),
+    "plan_editing": ("plan edit", "plan begin"),
     "ground": ("units", "plan"),
     "look_heatmap": ("heatmap",),
     "look_export": ("export",),
