@@ -154,6 +154,19 @@ def test_listing(worked: Any) -> None:
     assert worked.get("/api/jobs").status_code == worked.get(f"/api/jobs/{job}").status_code == 401
 
 
+def test_a_job_whose_connection_breaks_is_done_again_once(worked: Any) -> None:
+    job = begin(worked.settings, "count", mark="z", steps=10, pause_s=0.3)
+    until(worked.settings, lambda s: queue.show(s, job), lambda j: j["done"] > 1)
+    with sessions.connect(worked.settings, autocommit=True) as connection:
+        broken = connection.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND state = 'idle in transaction' AND pid <> pg_backend_pid()"
+        ).fetchone()
+    assert broken == (1,)
+    found = state_of(worked.settings, job)
+    assert (found["state"], found["tries"], effects(worked.settings, "z")) == ("done", 2, 1)
+
+
 @pytest.mark.slow
 def test_a_worker_killed_mid_job(settings: Settings) -> None:
     """The job goes with its worker; the next worker does it again, once; twice is enough."""
