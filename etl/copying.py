@@ -7,15 +7,16 @@ Source: PostgreSQL documentation, COPY, "Binary Format".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-import numba
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from etl import copying_kernels as kernels
 from etl.cleaning.strings import text_buffers
 from etl.cleaning.times import NOT_A_TIME
+from etl.octets import halves, words
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TAIL = b"\xff\xff"
@@ -25,19 +26,25 @@ PG_EPOCH_US = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
 
 @dataclass(frozen=True)
 class Column:
-    """One field of every row: bytes at offsets, nulls marked, `prefix` bytes in front (jsonb's version)."""
+    """One field of every row, nulls marked: values of `width` bytes each, or, with width −1, bytes at `offsets`;
+    `prefix` is a byte in front of each value (jsonb's version), −1: none."""
 
     data: NDArray[np.uint8]
-    offsets: NDArray[np.int64]
     null: NDArray[np.bool_]
+    width: int = -1
+    offsets: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     prefix: int = -1
+
+    @property
+    def empty(self) -> bool:
+        """Whether no row has a value."""
+        return bool(self.null.all())
 
 
 def fixed(values: NDArray[np.generic], kind: str, null: NDArray[np.bool_] | None = None) -> Column:
     """A column of numbers; `kind` is a numpy type in network order: `>i2`, `>i4`, `>i8`, `u1`."""
     data = np.ascontiguousarray(values.astype(kind)).view(np.uint8)
-    n, width = len(values), np.dtype(kind).itemsize
-    return Column(data, np.arange(n + 1, dtype=np.int64) * width, _nulls(null, n))
+    return Column(data, _nulls(null, len(values)), np.dtype(kind).itemsize)
 
 
 def instants(us: NDArray[np.int64]) -> Column:
@@ -49,13 +56,13 @@ def instants(us: NDArray[np.int64]) -> Column:
 def texts(column: pa.StringArray) -> Column:
     """text from an Arrow string array."""
     offsets, data = text_buffers(column)
-    return Column(data, offsets, np.asarray(column.is_null(), dtype=np.bool_))
+    null = np.asarray(column.is_null(), np.bool_) if column.null_count else np.zeros(len(column), np.bool_)
+    return Column(data, null, offsets=offsets)
 
 
 def jsons(column: pa.StringArray) -> Column:
     """jsonb from an Arrow string array of JSON."""
-    plain = texts(column)
-    return Column(plain.data, plain.offsets, plain.null, prefix=1)
+    return replace(texts(column), prefix=1)
 
 
 def blobs(column: pa.BinaryArray) -> Column:
@@ -73,16 +80,12 @@ def points(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> Column:
 def records(data: NDArray[np.uint8], null: NDArray[np.bool_] | None = None) -> Column:
     """A column of equally long byte strings, from an n × width array."""
     n, width = data.shape
-    return Column(
-        np.ascontiguousarray(data).reshape(-1), np.arange(n + 1, dtype=np.int64) * width, _nulls(null, n)
-    )
+    return Column(np.ascontiguousarray(data).reshape(-1), _nulls(null, n), width)
 
 
 def constant(value: bytes, n: int) -> Column:
     """The same bytes in every row."""
-    return Column(
-        np.frombuffer(value, np.uint8), np.zeros(n + 1, np.int64), _nulls(None, n), prefix=-2 - len(value)
-    )
+    return records(np.broadcast_to(np.frombuffer(value, np.uint8), (n, len(value))))
 
 
 def rows(columns: list[Column], n: int) -> NDArray[np.uint8]:
@@ -91,26 +94,30 @@ def rows(columns: list[Column], n: int) -> NDArray[np.uint8]:
     >>> rows([fixed(np.array([7]), ">i2")], 1).tobytes()
     b'\\x00\\x01\\x00\\x00\\x00\\x02\\x00\\x07'
     """
+    at = np.concatenate(([0], np.cumsum(_sizes(columns, n))))
+    out = np.empty(int(at[-1]), np.uint8)
+    target = (out, words(out), halves(out), at[:-1].copy())
+    kernels.put_count(out, target[3], len(columns))
+    sources = [(column, words(column.data)) for column in columns]
+    for begin in range(0, n, ROWS_AT_ONCE):
+        end = min(begin + ROWS_AT_ONCE, n)
+        for c, data_words in sources:
+            if c.width >= 0:
+                kernels.put_fixed(*target, c.data, data_words, c.width, c.null, begin, end)
+            else:
+                kernels.put_texts(*target, c.data, data_words, c.offsets, c.null, c.prefix, begin, end)
+    return out
+
+
+def _sizes(columns: list[Column], n: int) -> NDArray[np.int64]:
+    """Bytes of every row."""
     sizes = np.full(n, 2, np.int64)
     for column in columns:
-        _add_sizes(sizes, column.offsets, column.null, column.prefix)
-    at = np.concatenate(([0], np.cumsum(sizes)))
-    out = np.empty(int(at[-1]), np.uint8)
-    cursor = at[:-1].copy()
-    _put_count(out, cursor, len(columns))
-    for start in range(0, n, ROWS_AT_ONCE):
-        for column in columns:
-            _put(
-                out,
-                cursor,
-                column.data,
-                column.offsets,
-                column.null,
-                column.prefix,
-                start,
-                min(start + ROWS_AT_ONCE, n),
-            )
-    return out
+        if column.width >= 0:
+            kernels.add_fixed_sizes(sizes, column.width, column.null)
+        else:
+            kernels.add_text_sizes(sizes, column.offsets, column.null, 1 if column.prefix >= 0 else 0)
+    return sizes
 
 
 def hashes(columns: list[Column], n: int) -> NDArray[np.uint64]:
@@ -122,9 +129,14 @@ def hashes(columns: list[Column], n: int) -> NDArray[np.uint64]:
     """
     state = np.empty((n, 2), np.uint64)
     state[:, 0], state[:, 1] = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
-    for number, column in enumerate(columns):
-        if not column.null.all():
-            _hash(state, column.data, column.offsets, column.null, number)
+    used = [(number, c, words(c.data)) for number, c in enumerate(columns) if not c.empty]
+    for begin in range(0, n, ROWS_AT_ONCE):
+        end = min(begin + ROWS_AT_ONCE, n)
+        for number, c, data_words in used:
+            if c.width >= 0:
+                kernels.hash_fixed(state, c.data, data_words, c.width, c.null, number, begin, end)
+            else:
+                kernels.hash_texts(state, c.data, data_words, c.offsets, c.null, number, begin, end)
     return state
 
 
@@ -137,104 +149,9 @@ def warm() -> None:
     """Compiles every kernel once for each shape of column (they stay cached on disk), so that no load waits for it."""
     given = [fixed(np.array([1]), ">i8"), texts(pa.array(["x"])), jsons(pa.array(["{}"])), constant(b"x", 1)]
     given += [points(np.array([1.0]), np.array([2.0])), blobs(pa.array([b"x"]))]
-    for column in given:
-        rows([column], 1)
-        hashes([column], 1)
+    rows(given, 1)
+    hashes(given, 1)
 
 
 def _nulls(null: NDArray[np.bool_] | None, n: int) -> NDArray[np.bool_]:
     return np.zeros(n, np.bool_) if null is None else np.asarray(null, np.bool_)
-
-
-@numba.njit(cache=True, nogil=True)
-def _add_sizes(
-    sizes: NDArray[np.int64], offsets: NDArray[np.int64], null: NDArray[np.bool_], prefix: int
-) -> None:
-    for i in range(len(sizes)):
-        sizes[i] += 4
-        if not null[i]:
-            if prefix <= -2:
-                sizes[i] += -2 - prefix
-            else:
-                sizes[i] += offsets[i + 1] - offsets[i] + (1 if prefix >= 0 else 0)
-
-
-@numba.njit(cache=True, nogil=True)
-def _put_count(out: NDArray[np.uint8], cursor: NDArray[np.int64], count: int) -> None:
-    for i in range(len(cursor)):
-        out[cursor[i]] = count >> 8
-        out[cursor[i] + 1] = count & 255
-        cursor[i] += 2
-
-
-@numba.njit(cache=True, nogil=True)
-def _put(
-    out: NDArray[np.uint8],
-    cursor: NDArray[np.int64],
-    data: NDArray[np.uint8],
-    offsets: NDArray[np.int64],
-    null: NDArray[np.bool_],
-    prefix: int,
-    begin: int,
-    end: int,
-) -> None:
-    for i in range(begin, end):
-        at = cursor[i]
-        if null[i]:
-            for k in range(4):
-                out[at + k] = 255
-            cursor[i] = at + 4
-            continue
-        start = offsets[i]
-        size = -2 - prefix if prefix <= -2 else offsets[i + 1] - start
-        total = size + (1 if prefix >= 0 else 0)
-        out[at] = (total >> 24) & 255
-        out[at + 1] = (total >> 16) & 255
-        out[at + 2] = (total >> 8) & 255
-        out[at + 3] = total & 255
-        at += 4
-        if prefix >= 0:
-            out[at] = prefix
-            at += 1
-        for k in range(size):
-            out[at + k] = data[start + k]
-        cursor[i] = at + size
-
-
-@numba.njit(cache=True, nogil=True)
-def _hash(
-    state: NDArray[np.uint64],
-    data: NDArray[np.uint8],
-    offsets: NDArray[np.int64],
-    null: NDArray[np.bool_],
-    number: int,
-) -> None:
-    """Two lanes of multiply-xorshift over 8-byte words (constants of splitmix64, Steele, Lea and Flood 2014).
-
-    The column's number and the value's length go in first, so that a null (nothing at all) differs from an empty value
-    and a value does not slip from one column into the next.
-    """
-    m1, m2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-    s = np.uint64(29)
-    for i in range(len(state)):
-        if null[i]:
-            continue
-        a, b = state[i, 0], state[i, 1]
-        size = offsets[i + 1] - offsets[i]
-        word = np.uint64((number + 1) << 40) + np.uint64(size)
-        a = (a ^ word) * m1
-        a ^= a >> s
-        b = (b + word) * m2
-        b ^= b >> s
-        at = offsets[i]
-        k = np.int64(0)
-        while k < size:
-            word = np.uint64(0)
-            for j in range(min(8, size - k)):
-                word |= np.uint64(data[at + k + j]) << np.uint64(8 * j)
-            a = (a ^ word) * m1
-            a ^= a >> s
-            b = (b + (word ^ (a >> np.uint64(32)))) * m2
-            b ^= b >> s
-            k += 8
-        state[i, 0], state[i, 1] = a, b

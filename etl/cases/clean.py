@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from etl import privacy
-from etl.cleaning import positions, times
+from etl.cleaning import positions, string_kernels, times
 from etl.cleaning.attributes import as_json
+from etl.cleaning.distinct import repeats_itself
 from etl.cleaning.problems import NUL_SHOWN, SAME_CODE, reject
-from etl.cleaning.strings import text_buffers, trimmed
+from etl.cleaning.strings import any_ends_with, text_buffers, trimmed
 from etl.cleaning.times import DAY_US, NOT_A_TIME
 from etl.cleaning.words import lookup, map_words
 from etl.rejects import KEPT_REJECTS, Reject
@@ -124,8 +125,8 @@ class _Batch:
 
     def __init__(self, raw: RawBatch, rules: Rules) -> None:
         self.raw, self.rules, self.n = raw, rules, len(raw.rows)
-        self.code = np.full(self.n, "", dtype="U24")
-        self.column = np.full(self.n, "", dtype=object)
+        self.problems: list[tuple[str, str]] = []  # (problem, header), in the order they were met
+        self.problem = np.full(self.n, -1, np.int32)  # of every row, its place in `problems`
         self.bad = np.zeros(self.n, np.bool_)
         self.seen = Seen()
         self._texts: dict[str, pa.StringArray] = {}
@@ -146,11 +147,13 @@ class _Batch:
 
     def refuse(self, mask: NDArray[np.bool_], problem: str, name: str) -> None:
         """Give the rows of `mask` that are still fine a problem, in the column of field `name`."""
+        if not mask.any():
+            return
         new = mask & ~self.bad
         if new.any():
             self.bad |= new
-            self.code[new] = problem
-            self.column[new] = self.rules.layout.columns.get(name, name)
+            self.problem[new] = len(self.problems)
+            self.problems.append((problem, self.rules.layout.columns.get(name, name)))
 
 
 def clean(raw: RawBatch, rules: Rules) -> Cleaned:
@@ -227,11 +230,11 @@ def _check_texts(batch: _Batch) -> None:
         name = fields.get(header, header)
         offsets, data = text_buffers(column)
         limit = LIMITS.get(name, ATTRIBUTE_LIMIT)
-        if (np.diff(offsets) > limit).any():
+        if string_kernels.longest(offsets) > limit:
             long = pc.fill_null(pc.greater(pc.utf8_length(column), limit), False)
             batch.refuse(np.asarray(long), "field-too-long", name)
         used = data[offsets[0] : offsets[-1]] if len(offsets) else data
-        if len(used) and (used < 32).any() and _has_control(used):
+        if string_kernels.has_control(used):
             held = pc.fill_null(pc.match_substring_regex(column, "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f]"), False)
             batch.refuse(np.asarray(held), "control-character", name)
 
@@ -244,12 +247,10 @@ def _check_cells(batch: _Batch) -> None:
             batch.refuse(batch.raw.rows == number, problem, name)
 
 
-def _has_control(data: NDArray[np.uint8]) -> bool:
-    return bool(((data < 32) & (data != 9) & (data != 10) & (data != 13)).any())
-
-
 def _plain_ids(ids: pa.StringArray) -> pa.StringArray:
     """`101.0` of a spreadsheet or a float column is `101`."""
+    if not any_ends_with(ids, b".0"):
+        return ids
     floats = pc.fill_null(pc.match_substring_regex(ids, r"^[0-9]+\.0$"), False)
     if not pc.any(floats).as_py():
         return ids
@@ -258,6 +259,8 @@ def _plain_ids(ids: pa.StringArray) -> pa.StringArray:
 
 def _masked(batch: _Batch, header: str, column: pa.StringArray) -> pa.StringArray:
     if column.null_count == len(column):
+        return column
+    if repeats_itself(column) and not privacy.mask_column(pc.unique(column).drop_null()).rows:
         return column
     found = privacy.mask_column(column)
     if found.rows:
@@ -293,8 +296,12 @@ def _coded(
     batch: _Batch, name: str, codes: Mapping[str, int], missing: int, unknown: int
 ) -> NDArray[np.int16]:
     """A word column as small numbers; unknown words are collected and become `unknown`."""
+    if batch.text(name).null_count == batch.n:
+        return np.full(batch.n, missing, np.int16)
     found = map_words(batch.text(name), lookup(_table_of(batch, name), codes, UNKNOWN), missing)
-    strange = (found == UNKNOWN) & ~np.asarray(batch.text(name).is_null())
+    strange = found == UNKNOWN
+    if strange.any():
+        strange &= ~np.asarray(batch.text(name).is_null())
     if strange.any():
         batch.seen.add(f"word-unknown:{name}", batch.raw.rows[strange])
         values = pc.unique(batch.text(name).filter(pa.array(strange))).to_pylist()
@@ -429,15 +436,16 @@ def _divide(batch: _Batch, found: Cleaned, delivered: RawBatch) -> Cleaned:
     kept.rejects = delivered.rejects[:KEPT_REJECTS]
     rows = np.flatnonzero(batch.bad)
     made = [_reject(batch, int(row)) for row in rows[:KEPT_REJECTS]]
-    for problem, count in zip(*np.unique(batch.code[rows].astype(str), return_counts=True), strict=True):
-        code = SAME_CODE.get(str(problem), str(problem))
-        kept.rejected[code] = kept.rejected.get(code, 0) + int(count)
+    counts = np.bincount(batch.problem[rows], minlength=len(batch.problems))
+    for (problem, _), count in zip(batch.problems, counts.tolist(), strict=True):
+        code = SAME_CODE.get(problem, problem)
+        kept.rejected[code] = kept.rejected.get(code, 0) + count
     kept.rejects = sorted([*kept.rejects, *made], key=lambda r: r.row)
     return kept
 
 
 def _reject(batch: _Batch, row: int) -> Reject:
-    header, problem = str(batch.column[row]), str(batch.code[row])
+    problem, header = batch.problems[batch.problem[row]]
     field_name = batch.rules.layout.field_of(header) or header
     known = header in batch.raw.table.column_names
     value = batch.raw.table.column(header)[row].as_py() if known else None

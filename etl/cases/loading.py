@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -37,6 +36,7 @@ from etl.cases.store import (
     state_of,
     write_source,
 )
+from etl.cleaning.distinct import each_once
 from etl.cleaning.positions import looks_swapped
 from etl.cleaning.problems import reject
 from etl.rejects import KEPT_REJECTS, LoadReport, Reject, reserve_run_id, store
@@ -239,11 +239,11 @@ def _categorise(
     """The category id of every row; each distinct pair of words is looked up once. Unknown ones in a closed
     catalogue are rejected."""
     batch = item.cleaned
-    tops, subs = pc.dictionary_encode(batch.top), pc.dictionary_encode(batch.sub)
-    top_words, sub_words = [*tops.dictionary.to_pylist(), None], [*subs.dictionary.to_pylist(), None]
-    top = pc.fill_null(tops.indices, len(top_words) - 1).to_numpy(zero_copy_only=False).astype(np.int64)
-    sub = pc.fill_null(subs.indices, len(sub_words) - 1).to_numpy(zero_copy_only=False).astype(np.int64)
-    pairs, where = np.unique(top * len(sub_words) + sub, return_inverse=True)
+    tops, subs = each_once(batch.top), each_once(batch.sub)
+    top_words, sub_words = [*tops.values.to_pylist(), None], [*subs.values.to_pylist(), None]
+    top = np.where(tops.places < 0, len(top_words) - 1, tops.places).astype(np.int64)
+    sub = np.where(subs.places < 0, len(sub_words) - 1, subs.places)
+    pairs, where = _pairs(top * len(sub_words) + sub, len(top_words) * len(sub_words))
     found = [
         category_id(session, state, top_words[p // len(sub_words)], sub_words[p % len(sub_words)])
         for p in pairs
@@ -258,6 +258,18 @@ def _categorise(
             kept, row_columns(kept), item.ids[~unknown], item.hashes[~unknown], item.units[~unknown]
         )
     return item, ids[~unknown]
+
+
+def _pairs(
+    pairs: NDArray[np.int64], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """The distinct ones in order, and for every row its place among them; `size` is one more than the largest can be."""
+    if size > 1 << 20:
+        return np.unique(pairs, return_inverse=True)
+    found = np.flatnonzero(np.bincount(pairs, minlength=size))
+    place = np.empty(size, np.intp)
+    place[found] = np.arange(len(found))
+    return found, place[pairs]
 
 
 def _reject_categories(report: LoadReport, rules: Rules, batch: Cleaned, unknown: NDArray[np.bool_]) -> None:

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from etl.cleaning import string_kernels as kernels
+
 
 def trimmed(column: pa.StringArray) -> pa.StringArray:
     """Without spaces at both ends (the ideographic one too); empty becomes null.
@@ -23,15 +25,19 @@ def trimmed(column: pa.StringArray) -> pa.StringArray:
 def _has_edge_space(column: pa.StringArray) -> bool:
     """Whether any value is empty or begins or ends with a space, tab, line break or a character beyond ASCII."""
     offsets, data = text_buffers(column)
-    lengths = np.diff(offsets)
-    if not len(data) or not len(lengths):
-        return bool((lengths == 0).any() and column.null_count < len(column))
-    some = lengths > 0
-    if (~some).sum() > column.null_count:
+    if kernels.count_empty(offsets) > column.null_count:
         return True
-    first, last = data[offsets[:-1][some]], data[offsets[1:][some] - 1]
-    edge = (first <= 32) | (last <= 32) | (first >= 0xC2) & (first <= 0xE3) | (last >= 0x80)
-    return bool(edge.any())
+    return bool(kernels.has_edge_space(offsets, data))
+
+
+def any_ends_with(column: pa.StringArray, end: bytes) -> bool:
+    """Whether any value ends with these bytes.
+
+    >>> any_ends_with(pa.array(["101.0", None]), b".0"), any_ends_with(pa.array(["0"]), b".0")
+    (True, False)
+    """
+    offsets, data = text_buffers(column)
+    return bool(kernels.any_ends_with(offsets, data, np.frombuffer(end, np.uint8)))
 
 
 def text_buffers(column: pa.StringArray) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

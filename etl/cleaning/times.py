@@ -1,7 +1,7 @@
 """Instants from text, a whole column at a time.
 
-Strings are grouped by *shape* (every digit replaced by 9); one regular expression reads each distinct shape and numpy
-reads all strings of that shape at once. Zone-less times are wall clock in the source's zone: a time that a clock change
+Strings are grouped by *shape* (every digit replaced by 9); one regular expression reads each distinct shape and a
+compiled loop, or numpy, all strings of that shape at once. Zone-less times are wall clock in the source's zone: a time that a clock change
 skips is moved over the gap by the offset before it, one that occurs twice is the first; both are flagged.
 Results are microseconds since 1970-01-01 UTC (int64), NOT_A_TIME where there is none.
 """
@@ -18,12 +18,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from etl.cleaning import clock_kernels as kernels
 from etl.cleaning.strings import text_buffers
+from etl.octets import words
 
 NOT_A_TIME = np.iinfo(np.int64).min
 DAY_US = 86_400_000_000
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 LONGEST = 48  # bytes of a time
+LOOKED_AT, SHAPES_COMPILED = 64, 8  # values whose shapes are tried first, and how many shapes
 
 FINE, INVALID, AMBIGUOUS = 0, 1, 2
 
@@ -92,9 +95,9 @@ def parse(
     )
     local = np.full(n, NOT_A_TIME, np.int64)
     order = _declared_order(formats) or order
-    todo = ~np.asarray(column.is_null())
-    out.problem[todo] = INVALID
-    for rows, matrix in _by_length(column, todo):
+    out.problem[~np.asarray(column.is_null())] = INVALID
+    _read_compiled(column, out, local)
+    for rows, matrix in _by_length(column, out.problem == INVALID):
         _read_group(rows, matrix, out, local, order)
     if formats:
         _by_formats(column, formats, out, local)
@@ -108,6 +111,37 @@ def _declared_order(formats: tuple[str, ...]) -> str | None:
         if found:
             return "day" if found.group(1).endswith("d") else "month"
     return None
+
+
+def _read_compiled(column: pa.StringArray, out: Times, local: NDArray[np.int64]) -> None:
+    """The commonest shapes in one compiled pass each, but for those in which day or month may come first."""
+    offsets, data = text_buffers(column)
+    met: set[bytes] = set()
+    for row in np.flatnonzero(out.problem == INVALID)[:LOOKED_AT]:
+        text = data[offsets[row] : offsets[row + 1]]
+        if 8 <= len(text) <= LONGEST:
+            met.add(np.where((text >= 48) & (text <= 57), np.uint8(57), text).tobytes())
+    for shape in sorted(met)[:SHAPES_COMPILED]:
+        plan = plan_of(shape)
+        if plan is None or "A" in plan:
+            continue
+        spans = [plan.get(name, (0, 0)) for name in kernels.PARTS]
+        kernels.read_shape(
+            data,
+            words(data),
+            offsets,
+            len(shape),
+            kernels.pattern_of(shape),
+            np.array([begin for begin, _ in spans]),
+            np.array([end - begin for begin, end in spans]),
+            plan["ap"][0] if "ap" in plan else -1,
+            plan["sign"][0] if "sign" in plan else -1,
+            "z" in plan or "sign" in plan,
+            (FIRST_YEAR, LAST_YEAR),
+            out.us,
+            local,
+            out.problem,
+        )
 
 
 def _by_length(
@@ -268,22 +302,19 @@ def _by_formats(
 
 def _to_utc(local: NDArray[np.int64], zone: str, out: Times) -> None:
     """Wall clock → UTC, by the offset of each local day; days with a clock change one value at a time."""
-    rows = np.flatnonzero(local != NOT_A_TIME)
-    if not len(rows):
+    first, last = kernels.span(local, NOT_A_TIME)
+    if last < first:
         return
-    clock = local[rows]
-    day = clock // DAY_US
-    first = int(day.min())
-    met = np.zeros(int(day.max()) - first + 1, np.bool_)
-    met[day - first] = True
+    met = np.zeros(last - first + 1, np.bool_)
+    kernels.mark_days(local, NOT_A_TIME, first, met)
     shifts = np.full(len(met), NOT_A_TIME, np.int64)
     for at in np.flatnonzero(met).tolist():
         shifts[at] = day_offset_us(zone, first + at)
-    shift = shifts[day - first]
-    steady = shift != NOT_A_TIME
-    out.us[rows[steady]] = clock[steady] - shift[steady]
-    for row, value in zip(rows[~steady].tolist(), clock[~steady].tolist(), strict=True):
-        out.us[row], out.moved[row], out.twice[row] = _one_to_utc(value, ZoneInfo(zone))
+    if not kernels.to_utc(local, NOT_A_TIME, first, shifts, out.us):
+        return
+    known = np.flatnonzero(local != NOT_A_TIME)
+    for row in known[shifts[local[known] // DAY_US - first] == NOT_A_TIME].tolist():
+        out.us[row], out.moved[row], out.twice[row] = _one_to_utc(int(local[row]), ZoneInfo(zone))
 
 
 @lru_cache(maxsize=200_000)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from etl.cleaning.distinct import each_once
 
 
 def map_words(column: pa.StringArray, of: Callable[[str], int], missing: int) -> NDArray[np.int16]:
@@ -16,11 +17,9 @@ def map_words(column: pa.StringArray, of: Callable[[str], int], missing: int) ->
     >>> map_words(pa.array(["a", "b", None, "a"]), {"a": 1, "b": 2}.__getitem__, -1).tolist()
     [1, 2, -1, 1]
     """
-    encoded = pc.dictionary_encode(column)
-    values = np.array([of(word) for word in encoded.dictionary.to_pylist()] + [missing], np.int16)
-    indices = pc.fill_null(encoded.indices, len(values) - 1).to_numpy(zero_copy_only=False)
-    found: NDArray[np.int16] = values[indices]
-    return found
+    few = each_once(column)
+    values = np.array([of(word) for word in few.values.to_pylist()], np.int16)
+    return few.spread(values, missing).astype(np.int16, copy=False)
 
 
 def lookup(table: Mapping[str, str], codes: Mapping[str, int], unknown: int) -> Callable[[str], int]:

@@ -1,8 +1,8 @@
 """Delimited text (CSV, TSV, semicolons) as batches of Arrow string columns with physical line numbers.
 
-Two parsers, one answer. Blocks of well-formed text are parsed by Arrow; a block with anything odd (stray quotes, wrong
-column count, bytes that are no UTF-8 …) is parsed again, strictly and line by line, so that every bad row is named by
-its physical line and its neighbours survive. A record never swallows the lines after it: one that does not close within
+Two parsers, one answer. Blocks of well-formed text are split by compiled loops (`splitting`); a block with anything odd
+(stray quotes, wrong column count, bytes that are no UTF-8 …) is parsed again, strictly and line by line, so that every
+bad row is named by its physical line and its neighbours survive. A record never swallows the lines after it: one that does not close within
 RECORD_LINES lines is rejected by its first line and reading goes on at the next.
 """
 
@@ -14,10 +14,9 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pacsv
-from numpy.typing import NDArray
 
 from etl.rejects import Reject
+from etl.tables.splitting import split
 from etl.tables.table import RawBatch
 from geo.errors import RefusedFile
 
@@ -27,7 +26,7 @@ RECORD_LINES = 200
 RECORD_BYTES = 8 << 20  # a record (one row) of more bytes is rejected
 COLUMNS = 2000
 DELIMITERS = ",\t;|"
-LF, CR, QUOTE = 10, 13, 34
+LF = 10
 
 
 def split_header(line: str, delimiter: str) -> list[str]:
@@ -66,25 +65,28 @@ def blocks(chunks: Iterable[bytes]) -> Generator[tuple[bytes, bool], int | None,
 
     A generator: `send(n)` after a block says that its last n bytes belong to the next one.
     """
-    carry = b""
+    held: list[bytes] = []
+    size = 0
     for chunk in chunks:
-        buffer = carry + chunk
-        if len(buffer) < BLOCK_BYTES:
-            carry = buffer
+        held.append(chunk)
+        size += len(chunk)
+        if size < BLOCK_BYTES:
             continue
+        buffer = b"".join(held)
         cut = buffer.rfind(b"\n") + 1
         if cut == 0:
-            if len(buffer) > 4 * BLOCK_BYTES:
+            if size > 4 * BLOCK_BYTES:
                 raise RefusedFile(
                     "有一行超过 64 MB，不是表格文本。",
                     "One line is longer than 64 MB: this is not a table.",
                     code="file-type",
                 )
-            carry = buffer
+            held = [buffer]
             continue
         back = (yield buffer[:cut], False) or 0
-        carry = buffer[cut - back :]
-    yield carry, True
+        held = [buffer[cut - back :]]
+        size = len(held[0])
+    yield b"".join(held), True
 
 
 def batches(
@@ -154,74 +156,23 @@ def _parse_fast(
     """(batch, bytes used, lines used), or None when the block is not plainly well formed."""
     if not block:
         return RawBatch(_table([], header), np.empty(0, np.int64)), 0, 0
+    size = len(block)
     if block[-1] != LF:
         block += b"\n"
-    data = np.frombuffer(block, np.uint8)
-    ends = np.flatnonzero(data == LF)
-    if b"\r" in block:
-        returns = np.flatnonzero(data == CR)
-        if returns[-1] + 1 >= len(data) or not (data[returns + 1] == LF).all():
-            return None
-    embedded = False
-    lines = ends
-    if b'"' in block:
-        quotes = np.flatnonzero(data == QUOTE)
-        if not _well_quoted(data, quotes, ord(delimiter)):
-            return None
-        outside = np.searchsorted(quotes, ends) % 2 == 0
-        embedded = not outside.all()
-        lines = ends[outside]
-        if not len(lines) or (last and lines[-1] != ends[-1]):
-            return None
-    used = int(lines[-1]) + 1
-    if len(block) - used > RECORD_BYTES:
+    found = split(
+        np.frombuffer(block, np.uint8),
+        len(header),
+        ord(delimiter),
+        most_lines=RECORD_LINES,
+        most_bytes=RECORD_BYTES,
+    )
+    if found is None or not found.used or (last and found.used < len(block)):
         return None
-    starts = np.concatenate(([0], lines[:-1] + 1))
-    numbers = line + (np.searchsorted(ends, starts) if embedded else np.arange(len(starts)))
-    sizes = lines - starts
-    if embedded and (np.diff(numbers, append=line + np.searchsorted(ends, used)) > RECORD_LINES).any():
-        return None
-    if (sizes > RECORD_BYTES).any():
-        return None
-    empty = (sizes == 0) | ((sizes == 1) & (data[starts] == CR))
-    table = _read_arrow(memoryview(block)[:used], header, delimiter, embedded)
-    if table is None or table.num_rows != len(starts) - int(empty.sum()):
-        return None
-    consumed = int(np.searchsorted(ends, used))
-    return RawBatch(table, numbers[~empty].astype(np.int64)), min(used, len(data)), consumed
-
-
-def _well_quoted(data: NDArray[np.uint8], quotes: NDArray[np.int64], delimiter: int) -> bool:
-    """Every quote opens a field, closes one, or is half of a doubled quote."""
-    before = data[quotes - 1]  # the byte before the block's first one is its last, a line feed
-    after = data[np.minimum(quotes + 1, len(data) - 1)]
-    first, last = before[0::2], after[1::2]
-    opened = (first == delimiter) | (first == LF) | (first == QUOTE)
-    closed = (last == delimiter) | (last == LF) | (last == CR) | (last == QUOTE)
-    return bool(opened.all() and closed.all())
-
-
-def _read_arrow(block: memoryview, header: Sequence[str], delimiter: str, embedded: bool) -> pa.Table | None:
-    names = [str(i) for i in range(len(header))]
     try:
-        table = pacsv.read_csv(
-            pa.BufferReader(pa.py_buffer(block)),
-            read_options=pacsv.ReadOptions(
-                column_names=names, block_size=max(len(block) + 1, 1 << 16) if embedded else 4 << 20
-            ),
-            parse_options=pacsv.ParseOptions(
-                delimiter=delimiter, double_quote=True, newlines_in_values=embedded, ignore_empty_lines=True
-            ),
-            convert_options=pacsv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-            ),
-        )
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        table = pa.table(found.columns(), names=list(header))
+    except pa.ArrowInvalid:  # a field that is no UTF-8
         return None
-    return table.combine_chunks().rename_columns(list(header))
+    return RawBatch(table, line + found.numbers), min(found.used, size), found.lines
 
 
 # ── Strict: line by line ────────────────────────────────────────────────────────────────────────────────────────────
