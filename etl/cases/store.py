@@ -33,6 +33,21 @@ COLUMNS: tuple[LiteralString, ...] = (
 )  # fmt: skip
 
 
+ROW_FIELDS = (
+    "opened_at", "closed_at", "due_at", "dispatched_at", "status", "origin", "urgency", "satisfied", "flags",
+    "responsible_body", "repeat_of", "description", "attributes", "geom",
+)  # fmt: skip  # of `row_columns`, but for the words of the category
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Rows of a batch as COPY takes them, and the columns they fill."""
+
+    columns: tuple[str, ...]
+    payload: NDArray[np.uint8]
+    rows: int
+
+
 @dataclass
 class SourceState:
     """A source as the database knows it, or as it will be created."""
@@ -203,6 +218,7 @@ class Writer:
                 "CREATE TABLE {table} (LIKE cases INCLUDING DEFAULTS INCLUDING CONSTRAINTS, "
                 "CONSTRAINT source CHECK (source_id = {source}))"
             )
+            self._run("SET LOCAL backend_flush_after = '1MB'")  # written to disk while rows come, not at the end
             # a constant sequence: looked up by name it would be searched in the catalogue for every row
             row = self.connection.execute(
                 "SELECT pg_get_serial_sequence('cases', 'id')::regclass::oid"
@@ -214,8 +230,13 @@ class Writer:
                 )
             )
         else:
-            self._run("CREATE TEMP TABLE {table} (LIKE cases INCLUDING CONSTRAINTS) ON COMMIT DROP")
+            self._run(
+                "CREATE TEMP TABLE {table} (LIKE cases INCLUDING DEFAULTS INCLUDING CONSTRAINTS) ON COMMIT DROP"
+            )
             self._run("ALTER TABLE {table} DROP COLUMN id")
+        self._run(
+            "ALTER TABLE {table} ALTER source_id SET DEFAULT {source}, ALTER load_run_id SET DEFAULT {run}"
+        )
 
     def _run(self, statement: LiteralString) -> int:
         query = sql.SQL(statement).format(
@@ -226,19 +247,19 @@ class Writer:
         )
         return self.connection.execute(query).rowcount
 
-    def write(self, payload: NDArray[np.uint8], rows: int) -> None:
-        """Copy encoded rows (`copying.rows`)."""
+    def write(self, encoded: Encoded) -> None:
+        """Copy the rows of a batch."""
         freeze: LiteralString = ", FREEZE" if self.direct else ""
         query = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY" + freeze + ")").format(
-            sql.Identifier(self.table), sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
+            sql.Identifier(self.table), sql.SQL(", ").join(map(sql.Identifier, encoded.columns))
         )
         with self.connection.cursor() as cursor, cursor.copy(query) as copy:
             copy.write(copying.HEAD)
-            view = memoryview(payload.data)
+            view = memoryview(encoded.payload.data)
             for start in range(0, len(view), 1 << 20):
                 copy.write(view[start : start + (1 << 20)])
             copy.write(copying.TAIL)
-        self.rows += rows
+        self.rows += encoded.rows
 
     def drop_repeats(self) -> int:
         """Of ids that stand more than once keep one row when all are equal, none when they differ; rows removed."""
@@ -276,7 +297,9 @@ class Writer:
         """Attach the new partition, or merge the stage. The run and the categories must be written by now."""
         if self.direct:
             self._run("SET LOCAL maintenance_work_mem = '512MB'")
-            self._run("ALTER TABLE {table} ALTER id DROP DEFAULT")
+            self._run(
+                "ALTER TABLE {table} ALTER id DROP DEFAULT, ALTER source_id DROP DEFAULT, ALTER load_run_id DROP DEFAULT"
+            )
             self._run("ALTER TABLE cases ATTACH PARTITION {table} FOR VALUES IN ({source})")
             self._run("ALTER TABLE {table} DROP CONSTRAINT source")
             self._run("ANALYZE {table}")
@@ -331,17 +354,20 @@ def encode(
     hashes: NDArray[np.uint64],
     categories: NDArray[np.int32],
     units: NDArray[np.int32],
-    state: SourceState,
-    run_id: int,
-) -> NDArray[np.uint8]:
-    """COPY rows of a cleaned batch, in the order of COLUMNS; unit −1 is null."""
+) -> Encoded:
+    """COPY rows of a cleaned batch; unit −1 is null.
+
+    What the table fills in by itself is left out (source and run, columns without any value, origin and flags of 0):
+    every field of every row costs the server a call.
+    """
     n = len(c)
-    head = [copying.fixed(np.full(n, state.id), ">i2"), copying.texts(c.id), *columns[:4]]
-    middle = [
-        copying.fixed(categories, ">i4"),
-        *columns[6:15],
-        copying.records(copying.hash_bytes(hashes)),
-        columns[15],
-    ]
-    tail = [copying.fixed(units, ">i4", units < 0), copying.fixed(np.full(n, run_id), ">i4")]
-    return copying.rows([*head, *middle, *tail], n)
+    fields = {
+        "source_case_id": copying.texts(c.id),
+        **dict(zip(ROW_FIELDS, [*columns[:4], *columns[6:]], strict=True)),
+        "category_id": copying.fixed(categories, ">i4"),
+        "row_hash": copying.records(copying.hash_bytes(hashes)),
+        "unit_id": copying.fixed(units, ">i4", units < 0),
+    }
+    spared = {name for name, values in (("origin", c.origin), ("flags", c.flags)) if not values.any()}
+    used = {name: column for name, column in fields.items() if name not in spared and not column.empty}
+    return Encoded(tuple(used), copying.rows(list(used.values()), n), n)

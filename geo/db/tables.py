@@ -81,7 +81,7 @@ def sound(column: str, name: str = "geometry") -> CheckConstraint:
 def sound_point(column: str, name: str = "geometry") -> CheckConstraint:
     """The same for a point, in the cheapest form that PostgreSQL evaluates while copying millions of rows."""
     return CheckConstraint(
-        f"NOT ST_IsEmpty({column}) AND ST_X({column}) BETWEEN -180 AND 180 AND ST_Y({column}) BETWEEN -90 AND 90",
+        f"{column} IS NULL OR (abs(ST_X({column})) <= 180 AND abs(ST_Y({column})) <= 90) IS TRUE",
         name=name,
     )
 
@@ -531,7 +531,7 @@ class Case(Base):
 
     __tablename__ = "cases"
     __table_args__ = (
-        UniqueConstraint("source_id", "source_case_id"),
+        UniqueConstraint("source_case_id", "source_id"),  # what differs first: in a partition the source is one
         sound_point("geom"),
         CheckConstraint("closed_at >= opened_at", name="closed"),
         CheckConstraint("status BETWEEN 0 AND 2", name="status"),
@@ -542,7 +542,7 @@ class Case(Base):
     )
 
     source_id: Mapped[int] = mapped_column(SmallInteger, ForeignKey("source.id"), primary_key=True)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(cache=1000), primary_key=True)
     source_case_id: Mapped[str] = mapped_column(Text(collation="C"))
     opened_at: Mapped[dt.datetime]
     closed_at: Mapped[dt.datetime | None]
