@@ -201,7 +201,8 @@ def _load(
         item, categories = _categorise(session, state, item, rules, report)
         if len(item.cleaned):
             repeats.add(item.ids, item.hashes, item.cleaned.rows)
-            writer.write(encode(item.cleaned, item.columns, item.hashes, categories, item.units))
+            ids = writer.reserve(len(item.cleaned))
+            writer.write(encode(item.cleaned, item.columns, item.hashes, categories, item.units, ids))
             positions.append((item.cleaned.lon, item.cleaned.lat))
             outside += int(((item.units < 0) & ~np.isnan(item.cleaned.lon)).sum())
         progress("copy", report.rows_in)

@@ -22,12 +22,13 @@ from etl.cases.categories import write_new
 from etl.cases.clean import Cleaned
 from etl.locks import wait_for
 from geo.db.session import raw
+from geo.db.tables import CASE_IDS
 from geo.errors import RefusedFile
 
 CATEGORIES = 20_000
 UNCATEGORISED = ("-", "未分类", "Uncategorised")
 COLUMNS: tuple[LiteralString, ...] = (
-    "source_id", "source_case_id", "opened_at", "closed_at", "due_at", "dispatched_at", "category_id", "status", "origin",
+    "source_id", "id", "source_case_id", "opened_at", "closed_at", "due_at", "dispatched_at", "category_id", "status", "origin",
     "urgency", "satisfied", "flags", "responsible_body", "repeat_of", "description", "attributes", "row_hash", "geom",
     "unit_id", "load_run_id",
 )  # fmt: skip
@@ -219,21 +220,10 @@ class Writer:
                 "CONSTRAINT source CHECK (source_id = {source}))"
             )
             self._run("SET LOCAL backend_flush_after = '1MB'")  # written to disk while rows come, not at the end
-            # a constant sequence: looked up by name it would be searched in the catalogue for every row
-            row = self.connection.execute(
-                "SELECT pg_get_serial_sequence('cases', 'id')::regclass::oid"
-            ).fetchone()
-            assert row is not None
-            self.connection.execute(
-                sql.SQL("ALTER TABLE {} ALTER id SET DEFAULT nextval({}::regclass)").format(
-                    sql.Identifier(self.table), sql.Literal(row[0])
-                )
-            )
         else:
             self._run(
                 "CREATE TEMP TABLE {table} (LIKE cases INCLUDING DEFAULTS INCLUDING CONSTRAINTS) ON COMMIT DROP"
             )
-            self._run("ALTER TABLE {table} DROP COLUMN id")
         self._run(
             "ALTER TABLE {table} ALTER source_id SET DEFAULT {source}, ALTER load_run_id SET DEFAULT {run}"
         )
@@ -246,6 +236,13 @@ class Writer:
             columns=sql.SQL(", ").join(map(sql.Identifier, COLUMNS)),
         )
         return self.connection.execute(query).rowcount
+
+    def reserve(self, rows: int) -> NDArray[np.int64]:
+        """Ids for as many rows, in rising order."""
+        query = "SELECT nextval(pg_get_serial_sequence('cases', 'id')) FROM generate_series(1, %s)"
+        blocks = self.connection.execute(query, [-(-rows // CASE_IDS)]).fetchall()
+        first = np.array([row[0] for row in blocks], np.int64)
+        return (first[:, None] + np.arange(CASE_IDS)).reshape(-1)[:rows]
 
     def write(self, encoded: Encoded) -> None:
         """Copy the rows of a batch."""
@@ -298,7 +295,7 @@ class Writer:
         if self.direct:
             self._run("SET LOCAL maintenance_work_mem = '512MB'")
             self._run(
-                "ALTER TABLE {table} ALTER id DROP DEFAULT, ALTER source_id DROP DEFAULT, ALTER load_run_id DROP DEFAULT"
+                "ALTER TABLE {table} ALTER source_id DROP DEFAULT, ALTER load_run_id DROP DEFAULT"
             )
             self._run("ALTER TABLE cases ATTACH PARTITION {table} FOR VALUES IN ({source})")
             self._run("ALTER TABLE {table} DROP CONSTRAINT source")
@@ -307,7 +304,7 @@ class Writer:
         changed = sql.SQL(", ").join(
             sql.SQL("{0} = s.{0}").format(sql.Identifier(name))
             for name in COLUMNS
-            if name not in ("source_id", "source_case_id")
+            if name not in ("source_id", "id", "source_case_id")
         )
         self.connection.execute(
             sql.SQL(
@@ -354,6 +351,7 @@ def encode(
     hashes: NDArray[np.uint64],
     categories: NDArray[np.int32],
     units: NDArray[np.int32],
+    ids: NDArray[np.int64],
 ) -> Encoded:
     """COPY rows of a cleaned batch; unit −1 is null.
 
@@ -362,6 +360,7 @@ def encode(
     """
     n = len(c)
     fields = {
+        "id": copying.fixed(ids, ">i8"),
         "source_case_id": copying.texts(c.id),
         **dict(zip(ROW_FIELDS, [*columns[:4], *columns[6:]], strict=True)),
         "category_id": copying.fixed(categories, ">i4"),

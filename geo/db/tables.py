@@ -521,6 +521,9 @@ class Source(Base):
     catalogue_id: Mapped[int] = mapped_column(ForeignKey("catalogue.id"))
 
 
+CASE_IDS = 1_000  # a load takes case ids by blocks of this size, instead of asking for each
+
+
 class Case(Base):
     """案件: something that happened at a place and must be handled. One partition per source (`cases_<source_id>`).
 
@@ -542,7 +545,7 @@ class Case(Base):
     )
 
     source_id: Mapped[int] = mapped_column(SmallInteger, ForeignKey("source.id"), primary_key=True)
-    id: Mapped[int] = mapped_column(BigInteger, Identity(cache=1000), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(increment=CASE_IDS), primary_key=True)
     source_case_id: Mapped[str] = mapped_column(Text(collation="C"))
     opened_at: Mapped[dt.datetime]
     closed_at: Mapped[dt.datetime | None]
