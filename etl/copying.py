@@ -32,7 +32,7 @@ class Column:
     data: NDArray[np.uint8]
     null: NDArray[np.bool_]
     width: int = -1
-    offsets: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    offsets: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     prefix: int = -1
 
     @property

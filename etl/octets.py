@@ -6,6 +6,8 @@ numba supports. A buffer of fewer than eight bytes has no word; loops fall back 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +28,7 @@ def halves(data: NDArray[np.uint8]) -> NDArray[np.uint32]:
     return _view(data, "<u4")
 
 
-def _view(data: NDArray[np.uint8], kind: str) -> NDArray[np.generic]:
+def _view(data: NDArray[np.uint8], kind: str) -> NDArray[Any]:
     count = len(data) - np.dtype(kind).itemsize + 1
     if count <= 0:
         return np.empty(0, kind)

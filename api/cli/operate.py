@@ -18,6 +18,9 @@ KERNELS = (
     "api.digits",
     "grids.kernels",
     "etl.copying",
+    "etl.cleaning.strings",
+    "etl.cleaning.times",
+    "etl.tables.splitting",
 )
 
 Host = Annotated[str | None, typer.Option("--host", help="监听地址 / address to listen on")]

@@ -260,9 +260,7 @@ def _categorise(
     return item, ids[~unknown]
 
 
-def _pairs(
-    pairs: NDArray[np.int64], size: int
-) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+def _pairs(pairs: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
     """The distinct ones in order, and for every row its place among them; `size` is one more than the largest can be."""
     if size > 1 << 20:
         return np.unique(pairs, return_inverse=True)

@@ -219,7 +219,9 @@ class Writer:
                 "CREATE TABLE {table} (LIKE cases INCLUDING DEFAULTS INCLUDING CONSTRAINTS, "
                 "CONSTRAINT source CHECK (source_id = {source}))"
             )
-            self._run("SET LOCAL backend_flush_after = '1MB'")  # written to disk while rows come, not at the end
+            self._run(
+                "SET LOCAL backend_flush_after = '1MB'"
+            )  # written to disk while rows come, not at the end
         else:
             self._run(
                 "CREATE TEMP TABLE {table} (LIKE cases INCLUDING DEFAULTS INCLUDING CONSTRAINTS) ON COMMIT DROP"
@@ -294,9 +296,7 @@ class Writer:
         """Attach the new partition, or merge the stage. The run and the categories must be written by now."""
         if self.direct:
             self._run("SET LOCAL maintenance_work_mem = '512MB'")
-            self._run(
-                "ALTER TABLE {table} ALTER source_id DROP DEFAULT, ALTER load_run_id DROP DEFAULT"
-            )
+            self._run("ALTER TABLE {table} ALTER source_id DROP DEFAULT, ALTER load_run_id DROP DEFAULT")
             self._run("ALTER TABLE cases ATTACH PARTITION {table} FOR VALUES IN ({source})")
             self._run("ALTER TABLE {table} DROP CONSTRAINT source")
             self._run("ANALYZE {table}")

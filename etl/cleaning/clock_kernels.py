@@ -48,7 +48,9 @@ def pattern_of(shape: bytes) -> NDArray[np.uint64]:
     zero = shape.replace(b"9", b"0")
     must = bytes(0xF0 if byte == 57 else 0xFF for byte in shape)
     begins = [min(at, len(shape) - WORD) for at in range(0, len(shape), WORD)]
-    parts = [(at, *(int.from_bytes(text[at : at + WORD], "little") for text in (zero, must))) for at in begins]
+    parts = [
+        (at, *(int.from_bytes(text[at : at + WORD], "little") for text in (zero, must))) for at in begins
+    ]
     return np.array(parts, np.uint64)
 
 
@@ -56,7 +58,7 @@ def pattern_of(shape: bytes) -> NDArray[np.uint64]:
 def read_shape(
     data: NDArray[np.uint8],
     data_words: NDArray[np.uint64],
-    offsets: NDArray[np.int64],
+    offsets: NDArray[np.int32],
     length: int,
     pattern: NDArray[np.uint64],
     first: NDArray[np.int64],
@@ -71,9 +73,9 @@ def read_shape(
 ) -> None:
     """Reads the rows that are INVALID so far and have this shape.
 
-    `pattern` is that of the shape (`pattern_of`), `length` its bytes. `first` and `width` say in which bytes of it the PARTS stand (width 0: nowhere),
-    `half_at` where the A or P of a twelve-hour clock, `sign_at` where that of an offset (−1: nowhere). Microseconds go
-    to `us` when the text is `zoned`, else to `local`, the wall clock.
+    `pattern` is that of the shape (`pattern_of`), `length` its bytes. `first` and `width` say in which bytes of it the
+    PARTS stand (width 0: nowhere), `half_at` where the A or P of a twelve-hour clock, `sign_at` where that of an offset
+    (−1: nowhere). Microseconds go to `us` when the text is `zoned`, else to `local`, the wall clock.
     """
     for i in range(len(problem)):
         at = offsets[i]
@@ -103,7 +105,9 @@ def read_shape(
         value += _number(data, at, first, width, 6) * 1_000_000 // 10 ** width[6]
         problem[i] = FINE
         if zoned:
-            shift = (_number(data, at, first, width, 7) * 60 + _number(data, at, first, width, 8)) * 60_000_000
+            shift = (
+                _number(data, at, first, width, 7) * 60 + _number(data, at, first, width, 8)
+            ) * 60_000_000
             us[i] = value + shift if sign_at >= 0 and data[at + sign_at] == 45 else value - shift
         else:
             local[i] = value
@@ -119,17 +123,17 @@ def _has_shape(data_words: NDArray[np.uint64], at: int, pattern: NDArray[np.uint
     for k in range(len(pattern)):
         differs = data_words[np.uint64(at) + pattern[k, 0]] ^ pattern[k, 1]
         wrong |= (differs & pattern[k, 2]) | ((differs + SIX) & HIGH)
-    return wrong == 0
+    return bool(wrong == 0)
 
 
 @njit(inline="always")
 def _number(
     data: NDArray[np.uint8], at: int, first: NDArray[np.int64], width: NDArray[np.int64], part: int
 ) -> int:
-    value = 0
+    value = np.int64(0)
     for k in range(first[part], first[part] + width[part]):
         value = value * 10 + np.int64(data[at + k]) - 48
-    return value
+    return int(value)
 
 
 @njit(cache=True, nogil=True)
@@ -157,7 +161,7 @@ def span(local: NDArray[np.int64], unknown: int) -> tuple[int, int]:
         if local[i] != unknown:
             day = local[i] // DAY_US
             first, last = min(first, day), max(last, day)
-    return first, last
+    return int(first), int(last)
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 @njit(cache=True, nogil=True)
-def has_edge_space(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> bool:
+def has_edge_space(offsets: NDArray[np.int32], data: NDArray[np.uint8]) -> bool:
     """Whether any value begins or ends with a space, a control character or a character that may be a foreign space."""
     for i in range(len(offsets) - 1):
         if offsets[i] < offsets[i + 1]:
@@ -19,7 +19,7 @@ def has_edge_space(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def count_empty(offsets: NDArray[np.int64]) -> int:
+def count_empty(offsets: NDArray[np.int32]) -> int:
     """How many values are of no length, nulls among them."""
     count = 0
     for i in range(len(offsets) - 1):
@@ -28,16 +28,16 @@ def count_empty(offsets: NDArray[np.int64]) -> int:
 
 
 @njit(cache=True, nogil=True)
-def longest(offsets: NDArray[np.int64]) -> int:
+def longest(offsets: NDArray[np.int32]) -> int:
     """Bytes of the longest value."""
     most = np.int64(0)
     for i in range(len(offsets) - 1):
         most = max(most, offsets[i + 1] - offsets[i])
-    return most
+    return int(most)
 
 
 @njit(cache=True, nogil=True)
-def any_ends_with(offsets: NDArray[np.int64], data: NDArray[np.uint8], end: NDArray[np.uint8]) -> bool:
+def any_ends_with(offsets: NDArray[np.int32], data: NDArray[np.uint8], end: NDArray[np.uint8]) -> bool:
     """Whether any value ends with these bytes."""
     size = len(end)
     for i in range(len(offsets) - 1):

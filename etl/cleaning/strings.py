@@ -40,9 +40,19 @@ def any_ends_with(column: pa.StringArray, end: bytes) -> bool:
     return bool(kernels.any_ends_with(offsets, data, np.frombuffer(end, np.uint8)))
 
 
-def text_buffers(column: pa.StringArray) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def text_buffers(column: pa.StringArray) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """(offsets of n + 1 values, bytes) of a string array; the bytes of a null are of length 0 or to be ignored."""
     _, offsets, data = column.buffers()
     start = column.offset
-    ends = np.frombuffer(offsets, np.int32)[start : start + len(column) + 1].astype(np.int64)
+    ends = np.frombuffer(offsets, np.int32)[start : start + len(column) + 1]
     return ends, np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
+
+
+def warm() -> None:
+    """Compiles the loops once (they stay cached on disk), so that no load waits for it."""
+    column = pa.array(["x", None])
+    offsets, data = text_buffers(column)
+    kernels.longest(offsets)
+    kernels.has_control(data)
+    trimmed(column)
+    any_ends_with(column, b"0")

@@ -1,8 +1,9 @@
 """Instants from text, a whole column at a time.
 
 Strings are grouped by *shape* (every digit replaced by 9); one regular expression reads each distinct shape and a
-compiled loop, or numpy, all strings of that shape at once. Zone-less times are wall clock in the source's zone: a time that a clock change
-skips is moved over the gap by the offset before it, one that occurs twice is the first; both are flagged.
+compiled loop, or numpy, all strings of that shape at once. Zone-less times are wall clock in the source's zone: a time
+that a clock change skips is moved over the gap by the offset before it, one that occurs twice is the first; both are
+flagged.
 Results are microseconds since 1970-01-01 UTC (int64), NOT_A_TIME where there is none.
 """
 
@@ -339,3 +340,8 @@ def _one_to_utc(value: int, zone: ZoneInfo) -> tuple[int, bool, bool]:
     clock = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=value)  # noqa: DTZ001
     before, after = _offset_us(clock, zone, 0), _offset_us(clock, zone, 1)
     return value - before, before < after, before > after
+
+
+def warm() -> None:
+    """Compiles the loops once (they stay cached on disk), so that no load waits for it."""
+    parse(pa.array(["2025-03-01 08:00:00", None]), "UTC")

@@ -2,8 +2,8 @@
 
 Two parsers, one answer. Blocks of well-formed text are split by compiled loops (`splitting`); a block with anything odd
 (stray quotes, wrong column count, bytes that are no UTF-8 …) is parsed again, strictly and line by line, so that every
-bad row is named by its physical line and its neighbours survive. A record never swallows the lines after it: one that does not close within
-RECORD_LINES lines is rejected by its first line and reading goes on at the next.
+bad row is named by its physical line and its neighbours survive. A record never swallows the lines after it: one that
+does not close within RECORD_LINES lines is rejected by its first line and reading goes on at the next.
 """
 
 from __future__ import annotations

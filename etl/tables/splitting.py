@@ -43,13 +43,26 @@ class Split:
         out = np.empty(int(bases[-1]), np.uint8)
         for begin in range(0, n, ROWS_AT_ONCE):
             end = min(begin + ROWS_AT_ONCE, n)
-            _gather(self._data, words(self._data), self._starts, self._ends, offsets, bases, out, words(out), begin, end)
+            _gather(
+                self._data,
+                words(self._data),
+                self._starts,
+                self._ends,
+                offsets,
+                bases,
+                out,
+                words(out),
+                begin,
+                end,
+            )
         plain = not _has_high(self._data[: self.used])
         found = []
         for at in range(columns):
             text = pa.py_buffer(out[bases[at] : bases[at + 1]])
             bits = pa.py_buffer(valid[at]) if nulls[at] else None
-            found.append(pa.StringArray.from_buffers(n, pa.py_buffer(offsets[at]), text, bits, int(nulls[at])))
+            found.append(
+                pa.StringArray.from_buffers(n, pa.py_buffer(offsets[at]), text, bits, int(nulls[at]))
+            )
             if not plain:
                 found[-1].validate(full=True)
         return found
@@ -63,7 +76,9 @@ def split(block: Bytes, columns: int, delimiter: int, *, most_lines: int, most_b
     >>> [column.to_pylist() for column in found.columns()], found.numbers.tolist()
     ([['1', '2'], ['a,"b', None]], [0, 2])
     """
-    most_rows = min(int(np.count_nonzero(block == LF)), len(block) // columns)  # a row has a byte for each field
+    most_rows = min(
+        int(np.count_nonzero(block == LF)), len(block) // columns
+    )  # a row has a byte for each field
     starts, ends = np.empty((columns, most_rows), np.int32), np.empty((columns, most_rows), np.int32)
     numbers = np.empty(most_rows, np.int64)
     rows, used, lines = _scan(block, delimiter, starts, ends, numbers, most_lines, most_bytes)
@@ -223,4 +238,11 @@ def _has_high(data: Bytes) -> bool:
     seen = np.uint8(0)
     for i in range(len(data)):
         seen |= data[i]
-    return seen >= 128
+    return bool(seen >= 128)
+
+
+def warm() -> None:
+    """Compiles the loops once (they stay cached on disk), so that no load waits for it."""
+    found = split(np.frombuffer(b'1,"a"\n', np.uint8), 2, ord(","), most_lines=9, most_bytes=99)
+    assert found is not None
+    found.columns()

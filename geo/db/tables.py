@@ -534,7 +534,9 @@ class Case(Base):
 
     __tablename__ = "cases"
     __table_args__ = (
-        UniqueConstraint("source_case_id", "source_id"),  # what differs first: in a partition the source is one
+        UniqueConstraint(
+            "source_case_id", "source_id"
+        ),  # what differs first: in a partition the source is one
         sound_point("geom"),
         CheckConstraint("closed_at >= opened_at", name="closed"),
         CheckConstraint("status BETWEEN 0 AND 2", name="status"),

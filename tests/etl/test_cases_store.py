@@ -27,7 +27,9 @@ def write(path: Path, text_: str) -> Path:
 
 
 def stored(session: Session) -> list[tuple[object, ...]]:
-    return [tuple(row) for row in session.execute(text(f"SELECT {FIELDS} FROM cases ORDER BY source_case_id"))]
+    return [
+        tuple(row) for row in session.execute(text(f"SELECT {FIELDS} FROM cases ORDER BY source_case_id"))
+    ]
 
 
 def test_columns_without_values_are_null_or_their_default(db: Session, tmp_path: Path) -> None:
@@ -48,9 +50,7 @@ def test_columns_without_values_are_null_or_their_default(db: Session, tmp_path:
 
 
 def test_the_partition_keeps_no_default_of_its_own(db: Session, tmp_path: Path) -> None:
-    cases.load(
-        db, write(tmp_path / "a.csv", PLAIN + "A,2025-03-01 08:00:00,121.4,31.2\n"), source="s"
-    )
+    cases.load(db, write(tmp_path / "a.csv", PLAIN + "A,2025-03-01 08:00:00,121.4,31.2\n"), source="s")
     kept = db.scalars(
         text(
             "SELECT a.attname FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum "
@@ -70,7 +70,9 @@ def test_ids_of_loads_side_by_side_never_meet(settings: Settings, tmp_path: Path
     with sessions.session(settings) as session:
         found = session.execute(text("SELECT count(*), count(DISTINCT id), min(id) FROM cases")).one()
         assert found[0] == found[1] == 5_000
-        ids = session.scalars(text("SELECT c.id FROM cases c JOIN source s ON s.id = c.source_id WHERE s.name = 'two'"))
+        ids = session.scalars(
+            text("SELECT c.id FROM cases c JOIN source s ON s.id = c.source_id WHERE s.name = 'two'")
+        )
         blocks = {value // 1_000 for value in ids.all()}
         assert len(blocks) <= 4, "2 500 rows take three blocks, which may begin anywhere"
 

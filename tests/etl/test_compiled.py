@@ -53,7 +53,11 @@ def as_values(row: tuple[object, ...]) -> list[tuple[bytes, bytes] | None]:
 def clear_row(row: tuple[object, ...]) -> bytes:
     out = struct.pack(">h", len(row))
     for field in as_values(row):
-        out += b"\xff" * 4 if field is None else struct.pack(">i", len(field[0]) + len(field[1])) + field[1] + field[0]
+        out += (
+            b"\xff" * 4
+            if field is None
+            else struct.pack(">i", len(field[0]) + len(field[1])) + field[1] + field[0]
+        )
     return out
 
 
@@ -131,7 +135,9 @@ def clock_texts(draw: st.DrawFn) -> str | None:
     st.sampled_from(["Asia/Shanghai", "America/New_York"]),
     st.sampled_from([None, "day", "month"]),
 )
-def test_compiled_times_equal_the_clear_version(texts: list[str | None], zone: str, order: str | None) -> None:
+def test_compiled_times_equal_the_clear_version(
+    texts: list[str | None], zone: str, order: str | None
+) -> None:
     column = pa.array(texts, pa.string())
     fast = times.parse(column, zone, order=order)
     compiled, times.SHAPES_COMPILED = times.SHAPES_COMPILED, 0
@@ -174,7 +180,8 @@ def test_well_formed_text_is_split_without_the_line_parser() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['a,b"c"\n', '"a"b,c\n', "a\n", "a,b,c\n", "a\rb,c\n", "a,b\r\r\n", '"a\rb",c\n', '"' + "a\n" * 9 + '",c\n', "x" * 99 + ",b\n"],
+    ['a,b"c"\n', '"a"b,c\n', "a\n", "a,b,c\n", "a\rb,c\n", "a,b\r\r\n",
+     '"a\rb",c\n', '"' + "a\n" * 9 + '",c\n', "x" * 99 + ",b\n"],
 )  # fmt: skip
 def test_what_is_odd_is_left_to_the_line_parser(text: str) -> None:
     data = np.frombuffer(text.encode(), np.uint8)
