@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 
 POINT = "{0} IS NULL OR (abs(ST_X({0})) <= 180 AND abs(ST_Y({0})) <= 90) IS TRUE"
 STATEMENTS = (
