@@ -156,7 +156,7 @@ def copy_limit(settings: Settings, path: Path, rows: int) -> dict[str, object]:
             part, columns, hashes, np.ones(n, np.int32), np.full(n, -1, np.int32), np.arange(n)
         )
         connection = sessions.raw(session)
-        connection.execute("CREATE TABLE peer_limit (LIKE cases)")
+        connection.execute("CREATE TABLE peer_limit (LIKE cases INCLUDING DEFAULTS)")
         connection.execute(
             "ALTER TABLE peer_limit ALTER source_id SET DEFAULT 1, ALTER load_run_id SET DEFAULT 1"
         )
