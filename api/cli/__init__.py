@@ -23,6 +23,7 @@ MODULES = {  # which commands a module of this package adds
     "doctor": ("doctor",),
     "database": ("db",),
     "profile": ("city",),
+    "categories": ("category",),
     "demo": ("demo",),
     "load": ("load boundaries",),
     "load_cases": ("load cases", "load facilities", "runs"),
