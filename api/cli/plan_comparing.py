@@ -13,9 +13,9 @@ from api import figures
 from api.cli import edge, output
 from api.cli.groups import plan
 from api.cli.output import AsJson
-from api.cli.plan_judging import NearM, Tolerance, Weight, print_cards
+from api.cli.plan_judging import NearM, Tolerance, Weight, plan_id, print_cards
 
-PlanA = Annotated[str, typer.Argument(metavar="A", help="方案编号或名称 / a plan's id or name")]
+PlanA = Annotated[str, typer.Argument(metavar="A", help="方案编号、名称或 current / id, name or current")]
 PlanB = Annotated[str, typer.Argument(metavar="B", help="与之比较的方案 / the plan beside it")]
 From = Annotated[str | None, typer.Option("--from", metavar="DATE", help="起始日（含） / first day")]
 To = Annotated[str | None, typer.Option("--to", metavar="DATE", help="结束日（不含） / day after the last")]
@@ -48,8 +48,8 @@ def compare_plans(
     with edge.work() as session:
         found = comparing.compare(
             session,
-            a,
-            b,
+            plan_id(session, a),
+            plan_id(session, b),
             first=where.from_date,
             stop=where.to_date,
             weight=weight,
@@ -91,7 +91,15 @@ def replay_plans(
         store = ColumnStore(edge.settings(), watch=False)
         columns = store.refresh(progress)
         found = replay.replay(
-            session, columns, a, b, where, weight=weight, near_m=near_m, seed=seed, replicates=replicates
+            session,
+            columns,
+            plan_id(session, a),
+            plan_id(session, b),
+            where,
+            weight=weight,
+            near_m=near_m,
+            seed=seed,
+            replicates=replicates,
         )
         store.close()
     if as_json:
@@ -166,11 +174,7 @@ def print_replay(found: Any) -> None:
                 f"A {found.a.plan}": figures.paired(key, one.a),
                 f"B {found.b.plan}": figures.paired(key, one.b),
                 words[1]: figures.paired(key, one.difference, sign=True),
-                words[
-                    2
-                ]: f"[{figures.paired(key, one.low, sign=True)}, {figures.paired(key, one.high, sign=True)}]"
-                if one.low is not None
-                else "—",
+                words[2]: figures.interval(key, one.low, one.high),
                 words[3]: f"{one.b_better_share:.0%}" if one.b_better_share is not None else "—",
             }
             for key, one in found.figures.items()

@@ -10,7 +10,7 @@ import typer
 from api.cli import edge, output
 from api.cli.groups import plan
 from api.cli.plan_comparing import From, PlanA, PlanB, To, check_output, day, write
-from api.cli.plan_judging import NearM, Tolerance, Weight
+from api.cli.plan_judging import NearM, Tolerance, Weight, plan_id
 
 
 @plan.command("impact")
@@ -37,8 +37,8 @@ def impact_statement(
         found = impact.impact(
             session,
             store.refresh(progress),
-            a,
-            b,
+            plan_id(session, a),
+            plan_id(session, b),
             where,
             weight=weight,
             tolerance=tolerance,

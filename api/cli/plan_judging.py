@@ -14,7 +14,7 @@ from api.cli import edge, output
 from api.cli.groups import plan
 from api.cli.output import AsJson
 
-Which = Annotated[str, typer.Argument(metavar="PLAN", help="方案编号或名称 / a plan's id or name")]
+Which = Annotated[str, typer.Argument(metavar="PLAN", help="方案编号、名称或 current / id, name or current")]
 Weight = Annotated[str, typer.Option(help="cases, households, workload, area, 列名 / or a column")]
 Tolerance = Annotated[float, typer.Option(help="均衡容差 / deviation from the fair load still called even")]
 NearM = Annotated[
@@ -34,11 +34,23 @@ def score_plan(
     from grids import judging
 
     with edge.work() as session:
-        card = judging.scorecard(session, which, weight=weight, tolerance=tolerance, near_m=near_m)
+        card = judging.scorecard(
+            session, plan_id(session, which), weight=weight, tolerance=tolerance, near_m=near_m
+        )
     if as_json:
         output.result(card.as_dict(), True)
         return
     print_cards([card])
+
+
+def plan_id(session: Any, word: str) -> int | str:
+    """A plan's id or name as it is; `current` and `as-of:DATE` as the id of the plan that holds (then)."""
+    from geo.zones import resolve_plan
+    from grids.stored import city_today
+
+    if word == "current" or word.startswith("as-of:"):
+        return resolve_plan(session, word, city_today(session)).id
+    return word
 
 
 def print_cards(cards: list[Any], headings: list[str] | None = None) -> None:
