@@ -82,16 +82,30 @@ def _some(held: Stored) -> list[str]:
 
 
 def _largest(held: Stored) -> list[str]:
-    free = np.where(held.locked, 0, held.partition.unit_counts)
+    free = np.where(held.locked | (_home(held) < 0), 0, held.partition.unit_counts)
     return [held.codes[int(np.argmax(free))]]
 
 
+def _home(held: Stored) -> np.ndarray:  # type: ignore[type-arg]
+    """The one area each grid lies in, −1 for a grid that crosses (its code would have to change with its ground)."""
+    return np.array([areas[0] if len(areas) == 1 else -1 for areas in held.partition.areas_of()])
+
+
 def _crossings(held: Stored) -> list[tuple[int, int]]:
-    """(unit, grid beside it) where neither grid is locked and one can walk across."""
-    graph, grid = held.partition.graph, held.partition.grid
+    """(unit, grid beside it) of one area, where neither grid is locked and one can walk across."""
+    graph, grid, home = held.partition.graph, held.partition.grid, _home(held)
     rows = np.repeat(np.arange(graph.n), np.diff(graph.indptr))
     a, b = grid[rows], grid[graph.indices]
-    free = graph.walkable & (a != b) & (a >= 0) & (b >= 0) & ~held.locked[a] & ~held.locked[b]
+    free = (
+        graph.walkable
+        & (a != b)
+        & (a >= 0)
+        & (b >= 0)
+        & ~held.locked[a]
+        & ~held.locked[b]
+        & (home[a] == home[b])
+    )
+    free &= home[a] >= 0
     return list(zip(rows[free].tolist(), b[free].tolist(), strict=True))
 
 
