@@ -30,6 +30,7 @@ MODULES = {  # which commands a module of this package adds
     "load_ground": ("load network", "load weights", "load plan", "plan import"),
     "plan_judging": ("plan score",),
     "plan_proposing": ("plan propose",),
+    "plan_balancing": ("plan rebalance", "plan ensemble"),
     "plan_comparing": ("plan compare", "plan replay"),
     "plan_impact": ("plan impact",),
     "plan_overlay": ("plan overlay",),
