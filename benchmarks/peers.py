@@ -116,7 +116,9 @@ def skater(city: Instance) -> Work:
     starts, beside, _ = walk(city)
     near = {u: beside[starts[u] : starts[u + 1]].tolist() for u in range(len(city["weight"]))}
     frame = geopandas.GeoDataFrame({"load": city["weight"]}, geometry=shapely.points(city["x"], city["y"]))
-    model = Skater(frame, W(near, silence_warnings=True), ["load"], n_clusters=int(city["k"]), islands="ignore")
+    model = Skater(
+        frame, W(near, silence_warnings=True), ["load"], n_clusters=int(city["k"]), islands="ignore"
+    )
 
     def work() -> Any:
         model.solve()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from geo.errors import RefusedArgument
 from geo.progress import Progress, silent
-from grids import drafts, rebalance, stored, units, weights
+from grids import drafts, rebalance, stored, units, weights, wishes
 from grids.problem import Problem
 from grids.rebalance import Rebalanced
 from grids.stored import Stored
@@ -32,16 +32,19 @@ class Balanced:
 def rebalanced(
     session: Session, plan: int | str, *, revision: int | None = None, name: str | None = None, weight: str = "cases",
     tolerance: float = 0.10, more: int = 0, leaving: str | None = None, joining: str | None = None, seed: int = 0,
-    author: str = "operator", progress: Progress = silent, cancel: Callable[[], bool] = rebalance.never,
+    locked: Sequence[str] = (), author: str = "operator", progress: Progress = silent,
+    cancel: Callable[[], bool] = rebalance.never,
 ) -> Balanced:  # fmt: skip
     """Every grid within `tolerance` of its fair load as far as that goes, moving little; locked grids keep their ground.
 
     A draft changes itself, from `revision` on. With `name`, and always for a plan that is no draft, a new draft based
-    on it changes. `more=1`: a worker joins (out of grid `joining`); `more=-1`: one leaves (grid `leaving`).
+    on it changes. `more=1`: a worker joins (out of grid `joining`); `more=-1`: one leaves (grid `leaving`). Grids in
+    `locked` keep their ground this time, beside those that are locked in the plan.
 
     Raises RefusedArgument (`plan-name`, `grid-unknown`, `weight-unknown` …), Conflict `stale-revision`, Cancelled.
     """
     row = stored.find(session, plan)
+    wishes.check(row.nesting, tolerance, 1)
     if name is None and row.state != "draft":
         raise RefusedArgument(
             f"方案“{row.name}”不是草案，须为新草案取名。",
@@ -53,7 +56,7 @@ def rebalanced(
         stored.check_name(session, name)
     graph = units.read(session, stored.city_today(session))
     held = stored.read(session, row, graph)
-    problem = _problem(held, weights.read(session, graph, weight), tolerance, seed)
+    problem = _problem(held, weights.read(session, graph, weight), tolerance, seed, locked)
     found = rebalance.rebalance(
         problem, more=more, leaving=_grid(held, leaving, "leaving"), joining=_grid(held, joining, "joining"),
         progress=progress, cancel=cancel,
@@ -67,15 +70,18 @@ def rebalanced(
 
 
 def _problem(
-    held: Stored, load: np.ndarray[Any, np.dtype[np.float64]], tolerance: float, seed: int
-) -> Problem:
-    partition, posts = held.partition, held.posts
-    locked = np.append(held.locked, False)[partition.grid] if held.locked.any() else None
+    held: Stored, load: np.ndarray[Any, np.dtype[np.float64]], tolerance: float, seed: int,
+    locked: Sequence[str],
+) -> Problem:  # fmt: skip
+    partition, posts, kept = held.partition, held.posts, held.locked.copy()
+    for code in locked:
+        kept[_grid(held, code, "lock")] = True
+    fixed = np.append(kept, False)[partition.grid] if kept.any() else None
     problem = Problem(
         partition.graph, load, partition.k, tolerance=tolerance, seed=seed, start=partition.grid
     )
     nesting: Any = held.plan.nesting
-    return replace(problem, nesting=nesting, locked=locked, posts=posts if (posts != 1).any() else None)
+    return replace(problem, nesting=nesting, locked=fixed, posts=posts if (posts != 1).any() else None)
 
 
 def _grid(held: Stored, code: str | None, field: str) -> int | None:

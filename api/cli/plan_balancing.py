@@ -142,7 +142,7 @@ def _trust(mixed: bool, zh: bool) -> str:
     return (
         "各链尚未一致（R̂ > 1.01 或有效样本不足），名次只作参考；请增加 --plans。"
         if zh
-        else "The walks do not agree yet (R̂ > 1.01 or too few effective plans): take the places as hints, or ask for more --plans."
+        else "The walks do not agree yet (R̂ > 1.01 or too few effective plans): places are hints; ask for more --plans."
     )
 
 

@@ -217,7 +217,7 @@ def wander(ground: Ground, walk: Chain, space: Space, tails: Ints, heads: Ints, 
     """Makes `steps` steps over open borders (tails[i], heads[i]); returns how many changed something."""
     done = 0
     for _ in range(steps):
-        a = b = middle = np.int64(0)
+        a = b = middle = -1
         for _try in range(1_000_000):
             e = below(walk.state, len(tails))
             middle = tails[e]
