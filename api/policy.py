@@ -134,6 +134,15 @@ TABLE: tuple[Rule, ...] = (
         "rebalance, as a job",
         body_bytes=4096,
     ),
+    Rule(
+        "POST",
+        "/api/plans/{plan}/ensemble",
+        STAFF,
+        (JSON,),
+        "与随机方案比较（作业）",
+        "its place among random plans, as a job",
+        body_bytes=4096,
+    ),
     Rule("GET", "/api/plans/{plan}/check", STAFF, (JSON,), "违反的规则", "the rules it breaks"),
     Rule("GET", "/api/plans/{plan}/export.csv", STAFF, ("text/csv",), "单元归属表", "unit → grid as a table"),
     Rule(

@@ -29,6 +29,7 @@ Work = Callable[[Session, Mapping[str, Any], Under], Mapping[str, Any]]
 KINDS: dict[str, str] = {  # kind → module:function
     "plan.propose": "api.jobs.planning:propose",
     "plan.rebalance": "api.jobs.planning:rebalance",
+    "plan.ensemble": "api.jobs.planning:ensemble",
     "plan.import": "api.jobs.importing:import_plan",
 }
 

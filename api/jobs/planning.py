@@ -1,4 +1,4 @@
-"""Jobs that make plans: propose, rebalance."""
+"""Jobs of the engine: propose, rebalance, ensemble."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from api.jobs.kinds import Under
-from grids import proposals, rebalancing
+from grids import proposals, ranking, rebalancing
 
 
 def propose(session: Session, params: Mapping[str, Any], under: Under) -> dict[str, Any]:
@@ -32,3 +32,9 @@ def rebalance(session: Session, params: Mapping[str, Any], under: Under) -> dict
     )
     plan = {"id": done.plan_id, "name": done.name, "revision": done.revision}
     return {"plans": [plan], "changed": done.changed, "removed": done.removed, **done.found}
+
+
+def ensemble(session: Session, params: Mapping[str, Any], under: Under) -> dict[str, Any]:
+    """`POST /api/plans/{plan}/ensemble`: the plan's place on each measure among random valid plans."""
+    found = ranking.ranked(session, **params, progress=under.progress, cancel=under.cancel)
+    return dataclasses.asdict(found)

@@ -39,12 +39,14 @@ class Worker:
         self.settings, self.stopping = settings, False
         self._limit_bytes = memory_limit_bytes(settings.job_memory_mb)
         self._tidied_s = float("-inf")
+        self._loaded = False
 
     def run(self) -> None:
         """Works until it is told to stop."""
         while not self.stopping:
             try:
                 with self._present() as ears:
+                    self._load()
                     log("jobs ready")
                     while not self.stopping:
                         if not self._next():
@@ -65,6 +67,14 @@ class Worker:
             ears.execute("SELECT pg_advisory_lock_shared(%s)", [queue.PRESENCE])
             ears.execute(f"LISTEN {queue.CHANNEL}")
             yield ears
+
+    def _load(self) -> None:
+        """Imports what jobs need, once, so that a job's process, forked from this one, starts at once."""
+        if not self._loaded:
+            kinds.preload()
+            gc.collect()
+            gc.freeze()
+            self._loaded = True
 
     def _next(self) -> bool:
         """Does one job if there is one."""
@@ -189,9 +199,6 @@ def main(settings: Settings | None = None) -> None:
     worker = Worker(settings or Settings.from_environment())
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, worker.stop)
-    kinds.preload()
-    gc.collect()
-    gc.freeze()
     worker.run()
     sessions.forget(worker.settings)
 

@@ -102,6 +102,20 @@ class Rebalance(Given):
         return self
 
 
+class Sampling(Given):
+    """How many random plans the plan is placed among, and what counts as valid."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"plans": 1000, "chains": 4, "tolerance": 0.1}]}
+    )
+
+    weight: Weight = Field("cases", description=WEIGHTS)
+    tolerance: Tolerance = 0.10
+    plans: int = Field(1000, ge=10, le=100_000, description="抽样方案数 / plans to sample")
+    chains: int = Field(4, ge=1, le=64, description="独立链数 / independent walks")
+    seed: Seed = 0
+
+
 @router.post("/propose", summary="Propose plans, as a job", status_code=202)
 def propose(_: NoQuery, given: Proposal, request: Request, write: TheWrite) -> answers.Answer:
     """Asks for contiguous, balanced, compact, nested plans; 202 and the address of the job, whose result names them."""
@@ -137,5 +151,19 @@ def rebalance(
             write.check(session, row, given.revision)
         params = {**given.model_dump(), "plan": row.id, "revision": None if given.name else row.revision}
         return accepted(session, queue.ask(session, "plan.rebalance", params, write.who), lang)
+
+    return write.once(effect)
+
+
+@router.post("/{plan}/ensemble", summary="A plan among random valid plans, as a job", status_code=202)
+def ensemble(
+    _: NoQuery, plan: str, given: Sampling, request: Request, service: TheService, write: TheWrite
+) -> answers.Answer:
+    """Where the plan stands on each measure among plans that could have been drawn, and whether the walks agree."""
+    lang = problems.language(request.scope)
+
+    def effect(session: Session) -> answers.Answer:
+        params = {**given.model_dump(), "plan": shown.plan_row(service, session, plan).id}
+        return accepted(session, queue.ask(session, "plan.ensemble", params, write.who), lang)
 
     return write.once(effect)

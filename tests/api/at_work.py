@@ -24,7 +24,7 @@ def working(settings: Settings, **more: str) -> Iterator[subprocess.Popen[bytes]
     environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": str(ODD.parents[2]), **more}
     process = subprocess.Popen([sys.executable, str(ODD)], env=environment)
     try:
-        until(settings, queue.worker_lives, lambda lives: lives)
+        until(settings, queue.worker_lives, lambda lives: lives, 180)
         yield process
     finally:
         process.terminate()

@@ -232,3 +232,28 @@ def test_what_cannot_be_rebalanced(worked: Any) -> None:
     job = ended(worked, rebalance(worked, "首版", name="n", more=-1, leaving="nowhere"))
     assert (job["state"], job["problem"]["field"]) == ("failed", "leaving")
     assert worked.staff("/api/plans/n").status_code == 404
+
+
+def test_a_plan_among_random_ones_by_job(worked: Any) -> None:
+    body = {"plans": 20, "chains": 2, "tolerance": 0.6, "weight": "area"}
+    answer = worked.ask("POST", "/api/plans/首版/ensemble", headers=worked.admin, json=body)
+    job = ended(worked, answer)
+    assert job["state"] == "done", job
+    result = job["result"]
+    assert (result["name"], result["plans"], result["chains"]) == ("首版", 20, 2)
+    for one in result["measures"]:
+        rank = one["rank"]
+        assert abs(rank["better_share"] + rank["equal_share"] + rank["worse_share"] - 1) < 1e-9
+        assert one["quantiles"] == sorted(one["quantiles"])
+    refused = worked.ask("POST", "/api/plans/首版/ensemble", headers=worked.admin, json={"chains": 65})
+    assert (refused.status_code, refused.json()["field"]) == (400, "chains")
+
+
+def test_work_of_the_engine_is_cancelled(worked: Any) -> None:
+    body = {"plans": 100_000, "chains": 64, "tolerance": 0.6}
+    answer = worked.ask("POST", "/api/plans/首版/ensemble", headers=worked.admin, json=body)
+    address = answer.headers["location"]
+    while worked.staff(address).json()["done"] == 0:
+        time.sleep(0.1)
+    assert worked.ask("POST", f"{address}/cancel", headers=worked.admin).status_code == 202
+    assert worked.staff(f"{address}?wait=25").json()["state"] == "cancelled"
