@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geo import crs_evidence, geometry
+from geo import crs_evidence, dividing, geometry
 
 Geoms = NDArray[np.object_]
 
@@ -46,4 +46,11 @@ def unions(geoms: Geoms, groups: list[list[int]]) -> Geoms:
     return out
 
 
-FUNCTIONS = {"siblings": siblings, "largest_overlap": largest_overlap, "outline": outline, "unions": unions}
+FUNCTIONS = {
+    "siblings": siblings,
+    "largest_overlap": largest_overlap,
+    "outline": outline,
+    "unions": unions,
+    "by_line": dividing.by_line,
+    "by_areas": dividing.by_areas,
+}

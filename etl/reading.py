@@ -36,6 +36,7 @@ __all__ = [
     "Limits",
     "Repaired",
     "VectorFile",
+    "divide_by",
     "measure",
     "read_rows",
     "read_vector",
@@ -154,6 +155,27 @@ def measure(
         if "found" in answer:
             return answer["found"]
         return shapely.from_wkb(_table(work / "result.arrow").column(WKB).to_numpy(zero_copy_only=False))
+
+
+def divide_by(areas: NDArray[np.object_], least_share: float, least_deg2: float) -> Any:
+    """How a unit is divided by areas (`geo.dividing.by_areas`), in the limited child: see `geo.cutting_along`."""
+
+    def divide(ground: NDArray[np.object_], others: NDArray[np.object_]) -> NDArray[np.object_]:
+        limits = Limits(cpu_s=60, wall_s=90)
+        return np.asarray(
+            measure(
+                "by_areas",
+                ground,
+                others,
+                areas,
+                limits=limits,
+                least_share=least_share,
+                least_deg2=least_deg2,
+            ),
+            dtype=object,
+        )
+
+    return divide
 
 
 def unpack(path: Path, limits: Limits | None = None) -> Path:

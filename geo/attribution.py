@@ -1,8 +1,8 @@
 """Which unit every case and facility lies in: placed once, exactly, and placed again when the ground changes.
 
 A unit takes part when it is a leaf (not cut into others) and not retired. Points on a border belong to the unit with
-the lowest code. A row without position stays *unplaced* (no unit); one with a position outside every unit is
-*outside* (no unit either).
+the lowest code; a part of a cut unit stands where that unit stood. A row without position stays *unplaced* (no unit);
+one with a position outside every unit is *outside* (no unit either).
 
 Loads and re-placement never overlap: `unit_index` takes a shared lock that lasts to the end of the transaction,
 `place_again` the exclusive one, so no load commits rows placed in units that have just changed.
@@ -35,10 +35,12 @@ PLACEMENT_WAIT_S = 600
 NO_UNIT = -1
 ROWS_PER_BATCH = 500_000
 
-ACTIVE_LEAVES = (
-    "SELECT id, ST_AsBinary(geom) FROM unit AS u "
+ACTIVE_LEAVES = (  # parts of a cut unit stand where it stood, so that points on its border stay on its side
+    "WITH RECURSIVE grown AS (SELECT id, ARRAY[code] AS line FROM unit WHERE parent_id IS NULL UNION ALL "
+    "SELECT part.id, grown.line || part.code FROM grown JOIN unit AS part ON part.parent_id = grown.id) "
+    "SELECT id, ST_AsBinary(geom) FROM unit AS u JOIN grown USING (id) "
     "WHERE (upper_inf(during) OR upper(during) > %s) "
-    "AND NOT EXISTS (SELECT FROM unit AS part WHERE part.parent_id = u.id) ORDER BY code"
+    "AND NOT EXISTS (SELECT FROM unit AS part WHERE part.parent_id = u.id) ORDER BY line"
 )
 
 

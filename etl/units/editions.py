@@ -1,4 +1,4 @@
-"""A new edition of the nesting layer: units stay, their area is the one that holds most of them."""
+"""A new edition of the nesting layer: units are cut where its lines really divide them, else the majority decides."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from etl import reading
 from etl.units.store import copy_rows
+from geo.cutting_along import CUT_M2, CUT_SHARE, cut_along
 from geo.db.session import raw
 from geo.db.versions import bump
 from geo.overlap import most
-
-CUT_M2 = 500.0  # a unit is divided by a new line when both parts exceed this …
-CUT_SHARE = 0.05  # … and this share of the unit
+from geo.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,18 @@ class Followed:
     units: int
     outside: int  # units that no area of the edition touches
     moved: int  # units that belong to another area than in the edition before
-    crossed: int  # units with more than 500 m² and 5 % on the other side of a new line
+    cut: int  # units that a new line divided: more than 500 m² and 5 % on both sides
+    crossed: int  # units that were not, though as much lies on the other side
     differing_m2: float
 
 
-def follow(session: Session, level: str) -> Followed | None:
+def follow(
+    session: Session, level: str, *, author: str = "operator", progress: Progress = silent
+) -> Followed | None:
     """Maps the units to the newest edition of `level` when units nest in that level; None when they do not.
 
+    A unit is cut along new lines where both parts exceed 500 m² and 5 % of it; its parts inherit in every plan and in
+    the editions before. Smaller differences follow the majority.
     Call it after a load of boundaries; the mapping of that edition is made anew. Flushes, never commits.
     """
     edition = session.execute(
@@ -49,13 +54,15 @@ def follow(session: Session, level: str) -> Followed | None:
         text("SELECT id, code, ST_AsBinary(geom) AS geom FROM boundary WHERE edition_id = :e ORDER BY code"),
         {"e": edition.id},
     ).all()
+    shapes = _shapes([a.geom for a in areas])
+    cut = cut_along(session, shapes, reading.divide_by, author=author, progress=progress)
     units = session.execute(
         text(
             "SELECT u.id, u.area_m2, ST_AsBinary(u.geom) AS geom FROM unit u "
             "WHERE NOT EXISTS (SELECT 1 FROM unit k WHERE k.parent_id = u.id) ORDER BY u.id"
         )
     ).all()
-    best, share = most(_shapes([u.geom for u in units]), _shapes([a.geom for a in areas]))
+    best, share = most(_shapes([u.geom for u in units]), shapes)
     size = np.array([u.area_m2 for u in units])
     before = _codes_before(session, edition.id)
     _write(session, edition.id, [u.id for u in units], best, [a.id for a in areas])
@@ -69,6 +76,7 @@ def follow(session: Session, level: str) -> Followed | None:
             for u, b in zip(units, best.tolist(), strict=True)
             if b >= 0
         ),
+        cut=len(cut),
         crossed=int(((other > CUT_M2) & (other > CUT_SHARE * size) & (best >= 0)).sum()),
         differing_m2=float(other.sum()),
     )

@@ -191,7 +191,8 @@ def _as_was(factory: SessionFactory, store: ColumnStore, columns: Columns) -> La
         folds = [_nowhere(columns)] if not made else []
         for plan, part, at in zip(plans, made, position, strict=True):
             first, stop = plan.during or (None, None)
-            zone_of = np.where(part.unit_zone >= 0, at[part.unit_zone] if len(at) else -1, part.unit_zone)
+            known = np.maximum(part.unit_zone, 0)
+            zone_of = np.where(part.unit_zone >= 0, at[known] if len(at) else -1, part.unit_zone)
             folds.append(
                 Fold(
                     zone_of.astype(np.int32),
