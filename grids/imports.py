@@ -53,6 +53,11 @@ class _Layer:
     geometry: NDArray[np.object_]
 
 
+def outlines(session: Session, level: str) -> NDArray[np.object_]:
+    """The polygons (EPSG:4326) of a level's present edition, in order of code."""
+    return _read_layer(session, level).geometry
+
+
 def load_plan(
     session: Session, *, name: str, level: str | None = None, nest: str | None = None, author: str = "operator",
     progress: Progress = silent,

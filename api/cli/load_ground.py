@@ -103,6 +103,7 @@ def load_plan(
     crs: Crs = "auto",
     code_field: Field = None,
     name_field: Field = None,
+    unit_field: Field = None,
     layer: Layer = None,
     encoding: Encoding = None,
     nest: Annotated[
@@ -113,14 +114,17 @@ def load_plan(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """已有网格图层成为方案 / An existing grid layer becomes a plan; its polygons stay as an overlay of that name."""
+    """已有网格图层或单元归属表成为方案 / A grid layer (kept as an overlay), or a table unit → grid, becomes a plan."""
     import dataclasses
 
     import etl.boundaries
     import grids.imports
+    from etl import assignments
     from grids import stored, units
 
-    _refuse_cut(cut)
+    if assignments.is_table(file):
+        _load_table(file, name, nest, (unit_field, code_field, name_field), encoding, as_json)
+        return
     with edge.work() as session, output.progress() as progress:
         stored.check_name(session, name)
         units.read(session)  # refused early, with the command that builds them
@@ -136,6 +140,7 @@ def load_plan(
             encoding=encoding,
             progress=progress,
         )
+        cuts = _cut(session, _level_of(report), progress) if cut else []
         found = grids.imports.load_plan(
             session, name=name, level=_level_of(report), nest=nest, progress=progress
         )
@@ -145,9 +150,55 @@ def load_plan(
         f"Plan {name!r} (id {found.plan_id}): {found.grids} grids; it differs from the layer by "
         f"{found.differing_m2:,.0f} m² and {found.differing_cases} cases.",
     )
-    facts = dataclasses.asdict(found)
+    facts = {**dataclasses.asdict(found), "cut_units": len(cuts)}
     output.result({**facts, "load": report.as_dict()} if as_json else facts, as_json)
     raise typer.Exit(report.exit_code)
+
+
+def _load_table(
+    file: Path,
+    name: str,
+    nest: str | None,
+    fields: tuple[str | None, str | None, str | None],
+    encoding: str | None,
+    as_json: bool,
+) -> None:
+    import dataclasses
+
+    from api import plan_files
+
+    unit, code, named = fields
+    with edge.work() as session:
+        report, done = plan_files.load_table(
+            session,
+            file,
+            name=name,
+            nest=nest,
+            unit_field=unit,
+            code_field=code,
+            name_field=named,
+            encoding=encoding,
+        )
+    output.say(
+        f"方案“{name}”（编号 {done.plan_id}）：{done.grids} 个网格，{done.open_units} 个单元未分配。",
+        f"Plan {name!r} (id {done.plan_id}): {done.grids} grids; {done.open_units} units are open.",
+    )
+    facts = dataclasses.asdict(done)
+    if as_json:
+        output.result({**facts, "load": report.as_dict()}, True)
+    else:
+        tell(report, False)
+        output.result(facts)
+    raise typer.Exit(report.exit_code)
+
+
+def _cut(session: Any, level: str, progress: Any) -> list[Any]:
+    """Units cut along the imported lines, where both parts exceed 500 m² and 5 % of the unit."""
+    import grids.imports
+    from etl import reading
+    from geo.cutting_along import cut_along
+
+    return cut_along(session, grids.imports.outlines(session, level), reading.divide_by, progress=progress)
 
 
 def _level_of(report: Any) -> str:
@@ -170,18 +221,4 @@ def _refuse_level(session: Any, name: str) -> None:
             field="name",
             do_zh="请另取方案名称。",
             do_en="Choose another name for the plan.",
-        )
-
-
-def _refuse_cut(cut: bool) -> None:
-    from geo.errors import RefusedArgument
-
-    if cut:
-        raise RefusedArgument(
-            "本版本还不能沿导入的网格切分单元。",
-            "This version does not cut units along an imported layer yet.",
-            code="cut-unavailable",
-            field="cut",
-            do_zh="请不带 --cut 导入；差异会以 m² 和案件数报告，原图形保留为同名层级。",
-            do_en="Import without --cut: the difference is reported in m² and cases, the polygons stay as a level.",
         )

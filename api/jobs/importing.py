@@ -1,4 +1,4 @@
-"""A job that makes a plan of an uploaded layer of grids."""
+"""A job that makes a plan of an uploaded layer of grids, or of a table unit → grid."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 
 import etl.boundaries
 import grids.imports
-from api import uploads
+from api import plan_files, uploads
 from api.jobs.kinds import Under
+from etl import assignments, reading
 from etl.boundaries.levels import level_name
+from geo.cutting_along import cut_along
 from geo.errors import RefusedArgument
 from grids import stored, units
 
@@ -30,18 +32,34 @@ def import_plan(session: Session, params: Mapping[str, Any], under: Under) -> di
     check(session, name)
     units.read(session)  # refused early, with the command that builds them
     file: Path = uploads.path(under.settings, params["upload"], params["file"])
+    if assignments.is_table(file):
+        return _import_table(session, file, params, under)
     options = {option: params[option] for option in READING if params.get(option) is not None}
     report = etl.boundaries.load(session, file, level=name, progress=under.progress, **options)
+    level = str(report.source)
+    cuts: list[Any] = []
+    if params.get("cut"):
+        areas = grids.imports.outlines(session, level)
+        cuts = cut_along(session, areas, reading.divide_by, author=under.author, progress=under.progress)
     found = grids.imports.load_plan(
         session,
         name=name,
-        level=str(report.source),
+        level=level,
         nest=params.get("nest"),
         author=under.author,
         progress=under.progress,
     )
     plan = {"id": found.plan_id, "name": found.name, "revision": 0}
-    return {"plans": [plan], "imported": dataclasses.asdict(found), "load": report.as_dict()}
+    imported = {**dataclasses.asdict(found), "cut_units": len(cuts)}
+    return {"plans": [plan], "imported": imported, "load": report.as_dict()}
+
+
+def _import_table(session: Session, file: Path, params: Mapping[str, Any], under: Under) -> dict[str, Any]:
+    """A table unit → grid; every row is accounted for in `load`."""
+    options = {o: params.get(o) for o in ("nest", "unit_field", "code_field", "name_field", "encoding")}
+    report, done = plan_files.load_table(session, file, name=params["name"], author=under.author, **options)
+    plan = {"id": done.plan_id, "name": done.name, "revision": 0}
+    return {"plans": [plan], "imported": dataclasses.asdict(done), "load": report.as_dict()}
 
 
 def check(session: Session, name: str) -> None:

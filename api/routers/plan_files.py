@@ -17,15 +17,13 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from api import answers, layers, problems, uploads, writes
+from api import answers, plan_files, problems, uploads, writes
 from api.dependencies import Service, ThePrincipal, TheService
 from api.jobs import importing, queue
-from api.layers import Asked
 from api.routers import shown
 from api.routers.jobs import accepted
 from api.schemas import ImportOf, Plain
 from geo.db.tables import Audit
-from geo.exports.safety import neutralise
 from grids import plans
 
 router = APIRouter(prefix="/api/plans", tags=["plans"])
@@ -65,7 +63,7 @@ async def import_plan(
 def export_csv(
     _: NoQuery, plan: str, request: Request, service: TheService, principal: ThePrincipal
 ) -> Response:
-    """unit, grid, grid_name, area: a table that `load plan` reads again. UTF-8 with BOM; no cell begins a formula."""
+    """unit, grid, grid_name, area, posts, locked: `load plan` reads it again. UTF-8 with BOM; no cell begins a formula."""
     with service.session() as session:
         row = shown.plan_row(service, session, plan)
         tag, name = writes.validator(row), row.name
@@ -83,7 +81,7 @@ def export_csv(
 def export_geojson(
     _: NoQuery, plan: str, request: Request, service: TheService, principal: ThePrincipal
 ) -> Response:
-    """code, name, area, size and polygon of every grid, WGS 84."""
+    """Every grid's polygon (WGS 84) with what it holds: loads, deviation, compactness, pieces, posts."""
     return _layer(service, request, principal, plan, ".geojson")
 
 
@@ -103,14 +101,12 @@ def _layer(
     try:
         with service.session() as session:
             row = shown.plan_row(service, session, plan)
-            tag, name = writes.validator(row), row.name
+            held = service.fresh.of("cases", "weights", "units")
+            tag, name = writes.validator(row, *held), row.name
             if _known(request, tag):
                 shutil.rmtree(folder)
                 return _unchanged(tag)
-            asked = Asked("grids", str(row.id))
-            file = layers.export(
-                session, service.settings, asked, folder / f"grids{ending}", who=principal.name or ""
-            )
+            file = plan_files.export(session, row.id, folder / f"grids{ending}", who=principal.name or "")
         gone = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
         return FileResponse(
             file.path, media_type=MEDIA[ending], headers=_headers(name, ending, tag), background=gone
@@ -127,9 +123,9 @@ def _lines(rows: list[dict[str, Any]]) -> Iterator[bytes]:
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         if start == 0:
-            writer.writerow(("unit", "grid", "grid_name", "area"))
+            writer.writerow(rows[0].keys() if rows else ("unit", "grid"))
         for row in rows[start : start + LINES_AT_ONCE]:
-            writer.writerow([neutralise(v) if isinstance(v, str) else v for v in row.values()])
+            writer.writerow([plan_files.cell(v) for v in row.values()])
         yield text.getvalue().encode()
 
 

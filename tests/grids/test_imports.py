@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import etl.units
+from etl import reading
 from geo.crs import project
+from geo.cutting_along import cut_along
 from geo.errors import NotFound, RefusedArgument
 from grids import imports, plans
 
@@ -127,14 +130,48 @@ def test_a_second_edition_of_the_nesting_layer(city: Session, insert_areas: Inse
     )
     before = city.scalar(text("SELECT count(*) FROM unit"))
     followed = etl.units.follow(city, "community")
-    assert followed is not None and followed.units == before and followed.outside == 0
+    assert followed is not None and followed.outside == 0
+    assert followed.cut > 0 and followed.units == before + followed.cut
     moved = city.scalar(
         text(
             "SELECT count(*) FROM unit u JOIN unit_area a ON a.unit_id = u.id AND a.edition_id = :e "
-            "JOIN boundary b ON b.id = a.boundary_id WHERE b.code = :c AND ST_X(u.point) > 114.305"
+            "JOIN boundary b ON b.id = a.boundary_id WHERE b.code = :c AND ST_X(u.point) > 114.305 "
+            "AND NOT EXISTS (SELECT 1 FROM unit k WHERE k.parent_id = u.id)"
         ),
         {"e": edition, "c": COMMUNITIES[0]},
     )
-    assert followed.moved == moved and moved > 0 and followed.crossed > 0 and followed.differing_m2 > 0
+    assert followed.moved == moved and moved > 0
+    assert followed.crossed == 0 and followed.differing_m2 < 1  # the line is where units end now
     again = etl.units.follow(city, "community")
-    assert again == followed
+    assert again == replace(followed, cut=0)
+    whole = leaves(city)
+    assert shapely.coverage_is_valid(whole)
+
+
+def leaves(db: Session) -> Any:
+    rows = db.scalars(
+        text(
+            "SELECT ST_AsBinary(geom) FROM unit u WHERE NOT EXISTS (SELECT 1 FROM unit k WHERE k.parent_id = u.id)"
+        )
+    )
+    return np.asarray(shapely.from_wkb([bytes(geom) for geom in rows]), dtype=object)
+
+
+def test_import_with_cut_follows_the_lines(city: Session, insert_areas: Insert) -> None:
+    """A slanted line through the city: where it really divides a unit the unit is cut, elsewhere the majority decides."""
+    slanted = shapely.Polygon([(114.30, 30.5), (114.3047, 30.5), (114.3063, 30.504), (114.30, 30.504)])
+    rest = box(0, 0, 10, 4).difference(slanted)
+    insert_areas(city, "p", {"L": slanted, "R": rest})
+    before = leaves(city)
+    size = {u.id: u.area_m2 for u in city.execute(text("SELECT id, area_m2 FROM unit"))}
+    cuts = cut_along(city, imports.outlines(city, "p"), reading.divide_by)
+    after = leaves(city)
+    assert len(cuts) > 0 and len(after) == len(before) + len(cuts)
+    assert shapely.coverage_is_valid(after)
+    assert shapely.union_all(after).symmetric_difference(shapely.union_all(before)).area < 1e-15
+    parts = city.execute(text("SELECT parent_id, area_m2 FROM unit WHERE parent_id IS NOT NULL")).all()
+    assert all(m2 > 500 and m2 > 0.05 * size[parent] for parent, m2 in parts)
+    found = imports.load_plan(city, name="p")
+    assert found.open_units == 0
+    assert found.differing_m2 < 0.05 * 10_000 * len(before)
+    assert plans.check(city, "p") == []
