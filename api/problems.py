@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from geo.db import immutable
 from geo.errors import Lang, NotFound, Refused, RefusedArgument, Unavailable, WanggeError
 
 MEDIA_TYPE = "application/problem+json"
@@ -49,7 +50,7 @@ TITLES: Mapping[int, tuple[str, str]] = {
 # What an error knows beside its sentence that a program may want: figures, who and when, the broken rules.
 FACTS = (
     "measured", "allowed", "plan", "state", "winner", "approved_at", "revision", "author", "at", "grids", "units",
-    "changed", "violations", "job",
+    "changed", "violations", "gap", "job",
 )  # fmt: skip
 
 # What pydantic calls it → what a person reads; `{…}` is filled from the error's context.
@@ -251,6 +252,8 @@ def _from_database(error: BaseException) -> WanggeError:
     original = getattr(error, "orig", None) or error
     if isinstance(original, psycopg.errors.QueryCanceled | psycopg.errors.LockNotAvailable):
         return Unavailable("查询时间过长。", "The query took too long.", code="too-slow", retry_after_s=5)
+    if getattr(original, "sqlstate", None) == immutable.SQLSTATE:
+        return immutable.conflict()
     if isinstance(original, psycopg.DataError):
         return RefusedArgument("参数的值无效。", "A parameter's value is not valid.")
     down = (psycopg.OperationalError, psycopg.InterfaceError, sqlalchemy.exc.TimeoutError)

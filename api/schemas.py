@@ -338,6 +338,8 @@ class ImportOf(Plain):
     )
     code_field: Word | None = Field(None, description="编码列 / the column of codes")
     name_field: Word | None = Field(None, description="名称列 / the column of names")
+    unit_field: Word | None = Field(None, description="单元编码列（表格）/ the column of units, of a table")
+    cut: bool = Field(False, description="沿网格界线切分单元 / cut units along the grids")
     layer: Word | None = Field(None, description="文件内的图层 / the layer inside the file")
     encoding: Word | None = Field(None, description="文字编码 / text encoding")
     nest: Literal["strict", "soft", "free"] | None = Field(

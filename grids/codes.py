@@ -32,13 +32,15 @@ def assign(
 ) -> list[Named]:
     """Codes for all grids: per area, in reading order, skipping `used` sequence numbers of approved plans.
 
-    `former` maps a grid to the code it keeps (see `kept`). Areas without a code share the prefix `0`.
+    `former` maps a grid to the code it keeps (see `kept`); one that no template knows (of an imported plan) is kept as
+    it is. Areas without a code share the prefix `0`.
     """
     areas = [found[0] if found else -1 for found in partition.areas_of()]
     x, y = _middles(partition)
-    named: dict[int, Named] = {}
+    foreign = {g: code for g, code in (former or {}).items() if parse(code, template) is None}
+    named = {g: Named(code, 0, areas[g]) for g, code in foreign.items()}
     for area in sorted(set(areas)):
-        members = np.array([g for g in range(partition.k) if areas[g] == area])
+        members = np.array([g for g in range(partition.k) if areas[g] == area and g not in foreign], np.int64)
         area_code = partition.graph.area_codes[area] if area >= 0 else NO_AREA
         keeping = {g: c for g in members.tolist() if (c := _own(former, g, area_code, template)) is not None}
         fresh = [g for g in members[reading_order(x[members], y[members])].tolist() if g not in keeping]

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from geo.db.tables import Plan
-from geo.errors import Conflict, RefusedArgument
+from geo.errors import Conflict, Refused
 from grids.constraints import Violation
+from grids.constraints.violation import named
 from grids.stored import days
+
+MOST_LISTED = 200
+STATES = {"draft": "草案", "approved": "已批准", "withdrawn": "已撤回"}
 
 
 def check_draft(row: Plan) -> None:
@@ -18,7 +24,7 @@ def check_draft(row: Plan) -> None:
         start, _ = days(row.during)
         since = f"（{start} 起）" if start else ""
         raise Conflict(
-            f"方案“{row.name}”不是草案，而是 {row.state}{since}。",
+            f"方案“{row.name}”不是草案，而是{STATES[row.state]}{since}。",
             f"Plan {row.name!r} is not a draft but {row.state}" + (f" from {start}." if start else "."),
             code="plan-not-draft",
             plan=row.name,
@@ -26,27 +32,33 @@ def check_draft(row: Plan) -> None:
         )
 
 
-def refuse_broken(row: Plan, found: list[Violation]) -> None:
-    """Raises RefusedArgument `plan-violations` with all of them when there are any."""
-    if found:
-        first = found[0]
-        more = len(found) - 1
-        raise RefusedArgument(
-            f"方案“{row.name}”不能批准：{first.zh}" + (f"另有 {more} 处。" if more else ""),
-            f"Plan {row.name!r} cannot be approved: {first.en}" + (f" And {more} more." if more else ""),
-            code="plan-violations",
-            field="plan",
-            violations=found,
-            do_zh=f"{first.do_zh}wangge plan check {row.id} 列出全部。",
-            do_en=f"{first.do_en} `wangge plan check {row.id}` lists all.",
-        )
+def refuse_broken(row: Plan, found: list[Violation], gap: Callable[[], dict[str, Any]] | None = None) -> None:
+    """Raises Refused with all violations when there are any: `grid-gap` (with the gap's geometry) when units are open,
+    else `plan-violations`."""
+    if not found:
+        return
+    first = found[0]
+    more = len(found) - 1
+    open_ = first.code == "incomplete"
+    facts = {"gap": gap()} if open_ and gap is not None else {}
+    raise Refused(
+        f"方案“{row.name}”不能批准：{first.zh}" + (f"另有 {more} 处。" if more else ""),
+        f"Plan {row.name!r} cannot be approved: {first.en}" + (f" And {more} more." if more else ""),
+        code="grid-gap" if open_ else "plan-violations",
+        field="plan",
+        violations=found,
+        do_zh=f"{first.do_zh}wangge plan check {row.id} 列出全部。",
+        do_en=f"{first.do_en} `wangge plan check {row.id}` lists all.",
+        **facts,
+    )
 
 
-def too_early(valid_from: dt.date, today: dt.date) -> RefusedArgument:
+def too_early(valid_from: dt.date, today: dt.date) -> Refused:
     """The refusal of a date before today when a plan was approved before."""
-    return RefusedArgument(
-        f"起始日 {valid_from} 早于今天 {today}：已有批准的方案，历史不可改写。",
-        f"{valid_from} is before today ({today}): a plan was approved before, and history is not rewritten.",
+    return Refused(
+        f"起始日（from）{valid_from} 早于今天 {today}：已有批准的方案，历史不可改写。",
+        f"The first day (from) {valid_from} is before today ({today}): a plan was approved before, and history is not "
+        "rewritten.",
         code="plan-date",
         field="from",
         measured=valid_from.isoformat(),
@@ -57,20 +69,66 @@ def too_early(valid_from: dt.date, today: dt.date) -> RefusedArgument:
 
 
 def overtaken(session: Session, row: Plan, winners: list[int], name: str | None = None) -> Conflict:
-    """The conflict that names the plan which was approved first."""
+    """The conflict that names the plan which was approved (published) first: which, by whom, when, from which day."""
     winner = session.get(Plan, winners[0]) if winners else None
-    start = days(winner.during)[0] if winner else None
-    who_zh = f"“{winner.name}”已先批准（{start} 起）" if winner else "别的方案已先批准"
-    who_en = (
-        f"{winner.name!r} was approved first (from {start})" if winner else "another plan was approved first"
-    )
+    who_zh, who_en = _winner(winner)
     return Conflict(
         f"方案“{name or row.name}”未批准：{who_zh}。",
-        f"Plan {name or row.name!r} was not approved: {who_en}.",
+        f"Plan {name or row.name!r} was not approved (published): {who_en}.",
         code="plan-conflict",
         plan=name or row.name,
-        winner=winner.name if winner else None,
-        approved_at=winner.approved_at.isoformat() if winner and winner.approved_at else None,
         do_zh="请对照新方案再决定。",
         do_en="Look at that plan, then decide again.",
+        **_facts(winner),
     )
+
+
+def outdated(row: Plan, base: Plan, predecessor: Plan, lost: list[str]) -> Conflict:
+    """The conflict of a draft that would undo what the plan it would follow changed since (`lost`: units)."""
+    who_zh, who_en = _winner(predecessor)
+    made_zh = f"草案“{row.name}”以“{base.name}”为底稿"
+    made_en = f"Draft {row.name!r} was made from {base.name!r}"
+    return Conflict(
+        f"{made_zh}，而{who_zh}；直接批准会抹去其对 {len(lost)} 个单元的改动：{named(lost, zh=True)}。",
+        f"{made_en}, but {who_en}; approving it would undo its changes to {len(lost)} units: {named(lost)}.",
+        code="plan-conflict",
+        plan=row.name,
+        do_zh=f"wangge plan rebase {row.id} 把本草案的改动移到新方案上。",
+        do_en=f"`wangge plan rebase {row.id}` carries this draft's changes over to it.",
+        units=lost[:MOST_LISTED],
+        **_facts(predecessor),
+    )
+
+
+def not_withdrawable(row: Plan) -> Conflict:
+    """Why a plan cannot be taken back: it has started, or was never approved."""
+    approved = row.state == "approved"
+    return Conflict(
+        f"方案“{row.name}”" + ("已经生效，不能撤回。" if approved else "没有批准，无可撤回。"),
+        f"Plan {row.name!r} " + ("has started and cannot be withdrawn." if approved else "is not approved."),
+        code="plan-started" if approved else "plan-not-approved",
+        plan=row.name,
+        do_zh="请另提一个方案并批准。",
+        do_en="Propose and approve another plan instead.",
+    )
+
+
+def _winner(winner: Plan | None) -> tuple[str, str]:
+    if winner is None:
+        return "别的方案已先批准", "another plan was approved first"
+    start, by = days(winner.during)[0], winner.approved_by
+    at = f"{winner.approved_at:%Y-%m-%d %H:%M:%S} UTC" if winner.approved_at else None
+    zh = "，".join(part for part in (by, at, f"{start} 起生效") if part)
+    en = ", ".join(part for part in (by and f"by {by}", at and f"at {at}", f"from {start}") if part)
+    return f"“{winner.name}”已先批准（{zh}）", f"{winner.name!r} was approved first ({en})"
+
+
+def _facts(winner: Plan | None) -> dict[str, Any]:
+    if winner is None:
+        return {"winner": None}
+    start = days(winner.during)[0]
+    return {
+        "winner": {"id": winner.id, "name": winner.name, "from": start.isoformat() if start else None},
+        "author": winner.approved_by,
+        "approved_at": winner.approved_at.isoformat() if winner.approved_at else None,
+    }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -109,6 +111,22 @@ _HELD = (
 _HELD_FIELDS = (("unit", "i4"), ("grid", "i4"))
 
 
+def gap(session: Session, held: Stored) -> dict[str, Any]:
+    """The ground of open units: `{area_m2, units, geometry}`, geometry as GeoJSON (EPSG:4326)."""
+    graph = held.partition.graph
+    open_ = np.flatnonzero(held.partition.grid < 0)
+    rows = session.execute(
+        text("SELECT ST_AsBinary(geom) AS geom FROM unit WHERE id = ANY(:ids)"),
+        {"ids": graph.ids[open_].tolist()},
+    )
+    shape = shapely.coverage_union_all([shapely.from_wkb(bytes(row.geom)) for row in rows])
+    return {
+        "area_m2": float(graph.area_m2[open_].sum()),
+        "units": len(open_),
+        "geometry": json.loads(shapely.to_geojson(shape)),
+    }
+
+
 def write(
     session: Session, name: str, partition: Partition, named: Sequence[Named], *, nesting: str, origin: str, author: str,
     based_on_id: int | None = None, grid_names: Sequence[str] | None = None,
@@ -134,7 +152,7 @@ def write(
             session.add(plan)
             session.flush()
     except IntegrityError as problem:
-        raise _name_taken(name) from problem
+        raise name_taken(name) from problem
     names = grid_names or [default_name(partition.graph, one) for one in named]
     posts = np.ones(partition.k) if posts is None else posts
     locked = np.zeros(partition.k, np.bool_) if locked is None else locked
@@ -178,7 +196,7 @@ def check_name(session: Session, name: str) -> None:
             do_en="Use 1 to 80 characters, not only digits, not current, as-was or as-of:.",
         )
     if session.scalar(text("SELECT 1 FROM plan WHERE name = :n"), {"n": name}):
-        raise _name_taken(name)
+        raise name_taken(name)
 
 
 def code_template(session: Session) -> str:
@@ -191,7 +209,8 @@ def days(during: Range[dt.date] | None) -> tuple[dt.date | None, dt.date | None]
     return (None, None) if during is None else (during.lower, during.upper)
 
 
-def _name_taken(name: str) -> RefusedArgument:
+def name_taken(name: str) -> RefusedArgument:
+    """The refusal of a plan name that is in use."""
     return RefusedArgument(
         f"已有名为“{name}”的方案。",
         f"There is already a plan named {name!r}.",

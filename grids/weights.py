@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from psycopg import sql
 from sqlalchemy import text
@@ -62,3 +64,15 @@ def _unknown(session: Session, weight: str) -> RefusedArgument:
         do_zh=f"请运行 wangge load weights 文件 --column {weight}。",
         do_en=f"`wangge load weights FILE --column {weight}` loads it.",
     )
+
+
+def known(session: Session, graph: UnitGraph, names: Iterable[str]) -> dict[str, Floats]:
+    """Those of some weights that are loaded and not all 0."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = read(session, graph, name)
+        except RefusedArgument as problem:
+            if problem.code not in ("weight-empty", "weight-unknown"):
+                raise
+    return found

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -176,17 +176,20 @@ def gdal(settings: Settings) -> Finding:
 
 def calendar(settings: Settings) -> Finding:
     """Public holidays and make-up workdays (调休): the State Council names them each November for the next year."""
-    from geo.calendars import calendar as announced
+    import holidays
 
-    found, today = announced(), datetime.now(UTC).date()
-    soon = today + timedelta(days=31)  # what falls due next month may lie in the next year
-    missing = found.missing(today, soon)
+    this_year = datetime.now(UTC).year
+    asked = range(this_year - 10, this_year + 3)
+    known = holidays.country_holidays("CN", years=asked).weekend_workdays
+    years = sorted({day.year for day in known} & set(asked))
+    last = max(years, default=0)
+    state: State = "ok" if last >= this_year else "warning"
     return Finding(
         "calendar 日历",
-        "warning" if missing else "ok",
-        f"holidays + make-up workdays {found.years[0]}–{found.years[-1]} (version {found.version})",
-        f"日历不完整：{'、'.join(map(str, missing))} 年的放假安排尚未收录，请在 data/calendars/cn.toml 中补上。",
-        f"Calendar incomplete: {', '.join(map(str, missing))} is not known; add it to data/calendars/cn.toml.",
+        state,
+        f"holidays + make-up workdays {min(years, default=0)}–{last}",
+        f"{last} 年之后的调休尚未收录：请更新 holidays 包（./run lock）。",
+        f"Make-up workdays after {last} are not known: update the package holidays (./run lock).",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -117,107 +116,5 @@ def show_plan(which: Which, as_json: AsJson = False) -> None:
         output.result(_row(plans.show(session, which)), as_json)
 
 
-@plan.command("check")
-def check_plan(which: Which, as_json: AsJson = False) -> None:
-    """方案违反的规则 / The rules a plan breaks."""
-    from grids import plans
-
-    with edge.work() as session:
-        found = plans.check(session, which)
-    chinese = edge.lang() == "zh"
-    rows = [dataclasses.asdict(one) for one in found]
-    output.result(
-        rows
-        if as_json
-        else [
-            {
-                "grid": v.grid,
-                "rule": v.code,
-                "what": v.zh if chinese else v.en,
-                "do": v.do_zh if chinese else v.do_en,
-            }
-            for v in found
-        ],
-        as_json,
-    )
-    if not found:
-        output.say("方案完整、连通、嵌套，可以批准。", "Complete, contiguous and nested: it may be approved.")
-
-
-@plan.command("approve")
-def approve_plan(
-    which: Which,
-    valid_from: Annotated[str, typer.Option("--from", metavar="DATE", help="生效日 / first day, YYYY-MM-DD")],
-    by: Annotated[str, typer.Option(help="批准人 / who approves")] = "operator",
-    as_json: AsJson = False,
-) -> None:
-    """批准方案，自某日起生效 / Approve a plan from a date on."""
-    from grids import plans
-
-    with edge.work() as session:
-        done = plans.approve(session, which, _date(valid_from), by)
-    output.say(
-        f"方案“{done.name}”自 {done.valid_from} 起生效。", f"Plan {done.name!r} holds from {done.valid_from}."
-    )
-    output.result(_row(done), as_json)
-
-
-@plan.command("withdraw")
-def withdraw_plan(
-    which: Which,
-    by: Annotated[str, typer.Option(help="撤回人 / who withdraws")] = "operator",
-    as_json: AsJson = False,
-) -> None:
-    """在生效前撤回已批准的方案 / Take an approved plan back before it starts."""
-    from grids import plans
-
-    with edge.work() as session:
-        done = plans.withdraw(session, which, by)
-    output.say(f"方案“{done.name}”已撤回。", f"Plan {done.name!r} is withdrawn.")
-    output.result(_row(done), as_json)
-
-
-@plan.command("export")
-def export_plan(
-    which: Which,
-    to: Annotated[Path, typer.Option("-o", "--output", help="单元归属表 .csv / unit → grid table, .csv")],
-) -> None:
-    """单元归属表 / The assignment of units to grids (polygons: wangge export grids --plan PLAN)."""
-    import csv
-
-    from geo.errors import RefusedArgument
-    from geo.exports.safety import neutralise
-    from grids import plans
-
-    if to.suffix.lower() != ".csv":
-        raise RefusedArgument(
-            f"{to.suffix or to.name} 不是 .csv。",
-            f"{to.suffix or to.name} is not .csv.",
-            code="export-format",
-            field="output",
-            do_zh="网格图形请用 wangge export grids。",
-            do_en="For grid polygons use `wangge export grids`.",
-        )
-    with edge.work() as session:
-        rows = plans.assignment(session, which)
-    with to.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(rows[0].keys())
-        writer.writerows([neutralise(v) if isinstance(v, str) else v for v in row.values()] for row in rows)
-    output.say(f"已写出 {len(rows)} 个单元：{to}", f"{len(rows)} units written to {to}.")
-
-
 def _row(one: Any) -> dict[str, Any]:
     return {field.name: getattr(one, field.name) for field in dataclasses.fields(one)}
-
-
-def _date(written: str) -> dt.date:
-    from geo.errors import RefusedArgument
-
-    try:
-        return dt.date.fromisoformat(written.strip())
-    except ValueError as problem:
-        raise RefusedArgument(
-            f"日期“{written[:40]}”无法识别。", f"{written[:40]!r} is not a date.", code="date", field="from",
-            do_zh="请写成 2026-01-31。", do_en="Write it as 2026-01-31.",
-        ) from problem  # fmt: skip

@@ -24,7 +24,6 @@ top = typer.Typer(
 )
 db = _group("数据库：启动、停止、迁移、备份、恢复 / The database.")
 city = _group("城市档案 / The city's profile.")
-category = _group("类别：敏感、处理时长 / Categories.")
 load = _group("装载文件 / Load files.")
 units = _group("单元 / Units of ground.")
 plan = _group("网格方案 / Grid plans.")
@@ -36,7 +35,6 @@ user = _group("用户与令牌 / Users and tokens.")
 for _name, _app in {
     "db": db,
     "city": city,
-    "category": category,
     "load": load,
     "units": units,
     "plan": plan,

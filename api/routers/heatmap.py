@@ -107,6 +107,12 @@ class HeatMaps:
         with self.service.session() as session:
             if hexagon:
                 return supply.by_hexagon(session, int(asked.by.partition(":")[2]), asked.kind, asked.measure)
+            if asked.plan == "as-was":
+                raise RefusedArgument(
+                    "设施只有现状，没有“当时”；请用 as-of:日期。",
+                    "Facilities stand as they are today; use as-of:DATE.",
+                    field="plan",
+                )
             plan = shown.plan(self.service, session, asked.plan, kind)
             columns = self.service.store.current()
             if asked.measure == "share_within_minutes":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from types import SimpleNamespace
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
@@ -13,9 +13,14 @@ from api.dependencies import ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import Plain
 from geo import features
+from grids import exceptions
 from grids import plans as rules
+from grids.constraints import NEVER_EXCEPTED, RULES, Violation
 
 router = APIRouter(prefix="/api/plans", tags=["plans"])
+RULE_BOOK = {
+    code: {"zh": zh, "en": en, "exceptions": code not in NEVER_EXCEPTED} for code, (zh, en) in RULES.items()
+}
 
 
 @router.get("", summary="Plans, the newest first")
@@ -47,9 +52,23 @@ def check(
     _: Annotated[Plain, Query()], plan: str, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
     """Every broken rule with its grid, what was measured, what is allowed and what to do, in both languages; none: it may
-    be approved."""
+    be approved. `excepted` are allowed by a recorded exception, `advice` only tells; `rules` explains every code."""
     with service.session() as session:
         row = shown.plan_row(service, session, plan)
-        broken = [dataclasses.asdict(one) for one in rules.check(session, row.id)]
-        found = {"plan": row.id, "revision": row.revision, "keeps_all": not broken, "violations": broken}
+        told = rules.checked(session, row.id)
+        broken, excepted, advice = (_told(part) for part in (told.walls, told.excepted, told.advice))
+        found = {
+            "plan": row.id,
+            "revision": row.revision,
+            "keeps_all": not broken,
+            "violations": broken,
+            "excepted": excepted,
+            "advice": advice,
+            "exceptions": exceptions.listing(session, row.id),
+            "rules": RULE_BOOK,
+        }
         return answers.json(found, etag=writes.validator(row, found), cache="private, no-cache")
+
+
+def _told(violations: list[Violation]) -> list[dict[str, Any]]:
+    return [{**dataclasses.asdict(one), "rule": one.rule} for one in violations]

@@ -39,9 +39,6 @@ class Facilities:
     rejects: list[Reject] = field(default_factory=list)
     personal: dict[str, int] = field(default_factory=dict)
     masked: int = 0
-    delivered: pa.Table = field(
-        default_factory=lambda: pa.table({})
-    )  # the rows as they came, but for personal columns
 
     @property
     def lon(self) -> NDArray[np.float64]:
@@ -85,7 +82,6 @@ def clean(
         [*raw.rejects, *(_reject(raw, at, *problem[at], personal) for at in sorted(problem))],
         {h: n - columns[h].null_count for h in sorted(personal)},
         masked,
-        raw.table.drop_columns(sorted(personal)).filter(keep),
     )
 
 
@@ -201,20 +197,16 @@ def _ids(
     return made if given.null_count == n else pa.compute.if_else(given.is_null(), made, given)
 
 
-def original_of(delivered: pa.Table, at: int) -> dict[str, str | None]:
-    """A row as it was delivered (the table has no personal columns), personal data in its texts masked."""
-    return {
+def _reject(raw: RawBatch, at: int, problem: str, header: str, personal: set[str]) -> Reject:
+    original = {
         name: (
             privacy.mask(v[:2000])[0].replace("\x00", NUL_SHOWN)
-            if (v := delivered.column(name)[at].as_py())
+            if (v := raw.table.column(name)[at].as_py())
             else v
         )
-        for name in delivered.column_names
+        for name in raw.table.column_names
+        if name not in personal
     }
-
-
-def _reject(raw: RawBatch, at: int, problem: str, header: str, personal: set[str]) -> Reject:
-    original = original_of(raw.table.drop_columns(sorted(personal)), at)
     value = original.get(header)
     allowed = LIMITS.get("name", 300)
     return reject(int(raw.rows[at]), problem, column=header, value=value, original=original, allowed=allowed)

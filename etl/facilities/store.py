@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from etl import copying
 from etl.cleaning.problems import reject
-from etl.facilities.rows import Facilities, original_of
+from etl.facilities.rows import Facilities
 from etl.locks import wait_for
 from etl.rejects import Reject
 from geo.db.session import raw
@@ -45,7 +45,7 @@ def conflicts(found: Facilities, groups: list[list[int]]) -> list[Reject]:
         for row in group:
             at = where[row]
             identity = found.id[at].as_py()
-            original = original_of(found.delivered, at)
+            original = {"id": identity, "name": found.name[at].as_py()}
             lines = ", ".join(map(str, group[:10]))
             made.append(
                 reject(
@@ -73,7 +73,6 @@ def take(found: Facilities, keep: NDArray[np.bool_]) -> Facilities:
         geom=found.geom[keep],
         point=found.point[keep],
         attributes=found.attributes.filter(mask),
-        delivered=found.delivered.filter(mask),
         district=[name for name, kept in zip(found.district, keep, strict=True) if kept],
     )
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from geo.errors import Refused
 from grids import weights as columns
+from grids.bands import Bands
 from grids.drafts import refusing
 from grids.drafts.answers import Edited
 from grids.drafts.desk import Desk
@@ -130,6 +131,7 @@ def configure(
         )
     new: dict[str, Any] = {} if nesting is None else {"nesting": nesting}
     if bands is not None:
+        Bands.of(bands)
         new["bands"] = dict(bands)
     more: dict[str, Any] = {} if tolerance is None else {"tolerance": float(tolerance)}
     for name in weights or ():

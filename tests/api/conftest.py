@@ -127,15 +127,8 @@ def units(session: Session, run: Any) -> list[int]:
 def plan(session: Session, unit_ids: list[int], name: str, state: str, width: int) -> int:
     """Grids of `width` × 1 units; an approved plan holds from 2024 on."""
     plan_id = session.scalar(
-        text(
-            "INSERT INTO plan (name, state, during, approved_at) VALUES (:n, :s, CAST(:d AS daterange), :a) RETURNING id"
-        ),
-        {
-            "n": name,
-            "s": state,
-            "d": "[2024-01-01,)" if state == "approved" else None,
-            "a": dt.datetime.now(dt.UTC) if state == "approved" else None,
-        },
+        text("INSERT INTO plan (name, state, during) VALUES (:n, :s, CAST(:d AS daterange)) RETURNING id"),
+        {"n": name, "s": state, "d": "[2024-01-01,)" if state == "approved" else None},
     )
     for j in range(SIDE):
         for i in range(0, SIDE, width):
@@ -158,6 +151,8 @@ def plan(session: Session, unit_ids: list[int], name: str, state: str, width: in
                     text("INSERT INTO plan_unit (plan_id, unit_id, grid_id) VALUES (:p, :u, :g)"),
                     {"p": plan_id, "u": u, "g": grid},
                 )
+    if state == "approved":  # from here on nothing of it changes
+        session.execute(text("UPDATE plan SET approved_at = now() WHERE id = :p"), {"p": plan_id})
     return int(plan_id or 0)
 
 

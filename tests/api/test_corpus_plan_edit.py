@@ -4,7 +4,7 @@ What the corpus calls a thing and what it is here (this table is in `docs/api.md
 
     published           → approved (in every text)
     precondition-failed → stale-revision (412 by If-Match, 409 by revision)    effective-date → plan-date
-    grid-gap            → plan-violations (the violation `incomplete`)         plan-conflict  → plan-conflict
+    grid-gap            → grid-gap            plan-conflict  → plan-conflict
     grid-overlap        → grid-overlap                                         plan-immutable → plan-immutable
 """
 
@@ -26,7 +26,6 @@ from tests.etl.corpus_adapter import Case, cases
 TYPES = {
     "precondition-failed": "stale-revision",
     "effective-date": "plan-date",
-    "grid-gap": "plan-violations",
 }
 REPEATS = 5
 ENGLISH = {"Accept-Language": "en"}

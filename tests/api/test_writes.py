@@ -105,7 +105,7 @@ def test_what_is_no_key(town: Any, key: str) -> None:
 def test_what_was_refused_may_be_tried_again_under_its_key(town: Any, draft: int) -> None:
     path, body = f"/api/plans/{draft}", {"from": "2020-01-01", "revision": 0}
     refused = send(town, "POST", path + "/approve", "c-1", json=body)
-    assert (refused.status_code, refused.json()["type"]) == (400, "urn:wangge:problem:plan-date")
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:wangge:problem:plan-date")
     assert refused.json()["field"] == "from" and refused.json()["measured"] == "2020-01-01"
     assert count(town, "SELECT count(*) FROM answered WHERE status = 0") == 0
     done = send(town, "DELETE", path, "c-1", headers={"If-Match": '"r0"'})

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 import etl.units
 from geo.db import session as sessions
-from geo.errors import Conflict, NotFound, RefusedArgument
+from geo.errors import Conflict, NotFound, Refused, RefusedArgument
 from geo.settings import Settings
 from grids import plans, proposals, stored
 
@@ -101,7 +101,7 @@ def test_a_chain_of_plans_and_a_withdrawal(city: Settings) -> None:
 def test_history_is_not_rewritten(city: Settings) -> None:
     with sessions.session(city) as s:
         plans.approve(s, "A", dt.date(2020, 1, 1))
-        with pytest.raises(RefusedArgument) as refused:
+        with pytest.raises(Refused) as refused:
             plans.approve(s, "B", dt.date.today() - 2 * DAY)
         assert refused.value.code == "plan-date"
 
@@ -120,8 +120,11 @@ def test_a_plan_with_a_gap_is_refused_with_the_units(city: Settings) -> None:
             text("INSERT INTO plan_unit (plan_id, unit_id, revision, grid_id) VALUES (:p, 1, 1, NULL)"),
             {"p": plan.id},
         )
-        with pytest.raises(RefusedArgument) as refused:
+        with pytest.raises(Refused) as refused:
             plans.approve(s, "A", dt.date.today())
+        assert refused.value.code == "grid-gap" and refused.value.http_status == 422
+        gap = refused.value.facts["gap"]
+        assert gap["units"] == 1 and gap["geometry"]["type"] in ("Polygon", "MultiPolygon")
         first = refused.value.facts["violations"][0]
         assert (first.code, first.measured, first.allowed) == (
             "incomplete",

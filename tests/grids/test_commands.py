@@ -126,9 +126,46 @@ def test_from_boundaries_to_an_approved_plan(wangge: Wangge, files: Path) -> Non
         "2030-01-01",
     )
     followed = edition["details"]["units"]
-    assert followed["units"] == built["units"] and followed["outside"] == 0 and followed["moved"] > 0
+    assert followed["units"] == built["units"] + followed["cut"] and followed["outside"] == 0
+    assert followed["moved"] > 0 and followed["cut"] > 0
     out = files / "units.csv"
     assert wangge("plan", "export", "首版", "-o", str(out))[0] == 0
     with out.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == built["units"] and {r["grid"][:12] for r in rows} == {"420106001001", "420106001002"}
+    assert len(rows) == followed["units"] and {r["grid"][:12] for r in rows} == {
+        "420106001001",
+        "420106001002",
+    }
+    again = done(0, "load", "plan", str(out), "--name", "再读")
+    assert (again["grids"], again["open_units"], again["load"]["added"]) == (6, 0, len(rows))
+    back = files / "again.csv"
+    assert wangge("plan", "export", "再读", "-o", str(back))[0] == 0
+    assert back.read_bytes() == out.read_bytes()  # the same plan, to the last cell
+    for ending in (".gpkg", ".geojson", ".shp.zip"):
+        assert wangge("plan", "export", "首版", "-o", str(files / f"grids{ending}"))[0] == 0
+    grids = geopandas.read_file(files / "grids.gpkg")
+    assert len(grids) == 6 and {"households", "deviation", "compactness", "posts", "pieces"} <= set(
+        grids.columns
+    )
+    assert grids["households"].sum() == pytest.approx(900) and (grids["units"].sum() == len(rows))
+    assert wangge("plan", "export", "首版", "-o", str(files / "grids.exe"))[0] == 2
+    unit = rows[0]["unit"]
+    box_ = geopandas.read_file(files / "community.geojson").total_bounds
+    line = f"LINESTRING ({box_[0]} {box_[1]}, {box_[2]} {box_[3]})"
+    code, _, err = wangge("units", "cut", unit, "--line", "LINESTRING (0 0, 1 1)", "--json")
+    assert code == 2 and "does not divide" in err
+    assert wangge("units", "cut", unit, "--line", "nothing.geojson")[0] == 2
+    assert wangge("units", "cut", "nobody", "--line", line)[0] == 2
+    assert wangge("plan", "copy", "首版", "--name", "改版")[0] == 0
+    assert done(0, "plan", "bands", "改版", "--profile", "urban")["households"] == [300, 500]
+    standing = {row["standing"] for row in done(0, "plan", "check", "改版")}
+    assert standing == {"wall"}
+    code, _, err = wangge("plan", "approve", "改版", "--from", "2099-01-01")
+    assert code == 2 and "households" in err
+    for reason, expected in (("", 2), ("试点", 0)):
+        words = ("plan", "except", "改版", "--rule", "band:households", "--reason", reason)
+        assert wangge(*words)[0] == expected
+    assert {row["standing"] for row in done(0, "plan", "check", "改版")} == {"excepted"}
+    assert done(0, "plan", "approve", "改版", "--from", "2099-01-01")["state"] == "approved"
+    assert {row["kind"] for row in done(0, "plan", "lineage", "改版")["rows"]} == {"kept"}
+    assert done(0, "plan", "withdraw", "改版")["state"] == "withdrawn"

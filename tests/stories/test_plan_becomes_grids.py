@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from etl import units
-from geo.errors import RefusedArgument
+from geo.errors import Refused
 from grids import plans, proposals
 
 AREAS = {
@@ -55,6 +55,6 @@ def test_a_plan_becomes_grids(db: Session, insert_areas: Callable[..., object]) 
     assert shapely.symmetric_difference(whole, shapely.union_all(list(AREAS.values()))).area < 1e-10
     assert np.isclose(shapely.area(polygons).sum(), whole.area, rtol=1e-9), "no overlap"
 
-    with pytest.raises(RefusedArgument):
+    with pytest.raises(Refused):
         later = proposals.propose(db, name="改版", grids=4, weight="area", seed=2).plan_ids[0]
         plans.approve(db, later, dt.date(2025, 6, 1), "planner")  # history is not rewritten
