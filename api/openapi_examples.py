@@ -62,7 +62,6 @@ EXAMPLES: Mapping[str, str] = {
     "/api/cases": "/api/cases?limit=10&status=open",
     "/api/runs": "/api/runs?limit=10",
     "/api/jobs": "/api/jobs?state=running",
-    "/api/jobs/{id}": "/api/jobs/7?wait=20",
     "/tiles/{layer}": "/tiles/grids",
 }
 
