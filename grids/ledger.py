@@ -150,11 +150,11 @@ def changed_grids(before: Ints, after: Ints, units: Ints) -> Ints:
 
 def part_of(partition: Partition, grids: Ints) -> Partition:
     """The partition of the ground of some grids (ascending), numbered 0 … in their order."""
-    place = np.full(partition.k + 1, -1, np.int64)
-    place[grids] = np.arange(len(grids))
-    number = place[partition.grid]
-    units = np.flatnonzero(number >= 0)
-    return Partition(within(partition.graph, units), number[units], len(grids))
+    wanted = np.zeros(partition.k + 1, np.bool_)  # the last one is where −1 points: open
+    wanted[grids] = True
+    units = np.flatnonzero(wanted[partition.grid])
+    number = np.searchsorted(grids, partition.grid[units])
+    return Partition(within(partition.graph, units), number, len(grids))
 
 
 def _sums(measured: Measured, partition: Partition) -> tuple[Ints, Ints, Ints]:

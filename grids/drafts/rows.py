@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.codes import parse
+from geo.db.session import raw
 from grids import codes, stored
 from grids.drafts.draft import NEW, Draft, Grids
 from grids.drafts.ground import PlanRow
@@ -134,12 +135,10 @@ def draw(session: Session, ledger: Ledger, grid_ids: Ints, changed: Ints) -> Non
     if not len(changed):
         return
     part = part_of(ledger.partition, changed)
-    rows = session.execute(
-        text("SELECT id, ST_AsBinary(geom) AS geom FROM unit WHERE id = ANY(:units)"),
-        {"units": part.graph.ids.tolist()},
-    ).all()
-    wkb = {row.id: bytes(row.geom) for row in rows}
-    shapes = np.asarray(shapely.from_wkb([wkb[i] for i in part.graph.ids.tolist()]), dtype=object)
+    with raw(session).cursor(binary=True) as cursor:  # units are numbered in the order of their ids
+        statement = "SELECT ST_AsBinary(geom) FROM unit WHERE id = ANY(%s) ORDER BY id"
+        wkb = cursor.execute(statement, [part.graph.ids.tolist()]).fetchall()
+    shapes = np.asarray(shapely.from_wkb([row[0] for row in wkb]), dtype=object)
     drawn = [
         stored.outline(shapes[part.grid == i]) if ledger.units[g] else None
         for i, g in enumerate(changed.tolist())
