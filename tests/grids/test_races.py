@@ -148,7 +148,9 @@ def approver(settings: Settings, name: str, day: dt.date, phase: str) -> tuple[i
             if phase == "commit":
                 event.listen(s, "before_commit", here)
             else:
-                event.listen(sessions.engine(mine), "before_cursor_execute", _when(PHASES[phase], here))
+                event.listen(
+                    sessions.engine(mine, "owner"), "before_cursor_execute", _when(PHASES[phase], here)
+                )
                 _watch_copy(phase, here)
             plans.approve(s, name, day, "killed")
         status = 0
