@@ -6,6 +6,7 @@ test kills, and counts only kills that found it there.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import itertools
 import os
@@ -236,7 +237,8 @@ def crash(settings: Settings, how: str) -> None:
         cluster._signal_postmaster(settings, signal.SIGQUIT)
     else:
         for pid in cluster._members(settings):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # the postmaster may have ended it already
+                os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 30
     while cluster._members(settings) and time.monotonic() < deadline:
         select.select([], [], [], 0.02)
