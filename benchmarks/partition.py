@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from scipy.sparse.csgraph import connected_components
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.instances import Instance, drifted, make
+from benchmarks.peers import peak_mb
 from grids import ensemble, kernels, rebalance, search
 from grids.problem import Problem
 
@@ -116,13 +116,13 @@ def child(method: str, name: str, wanted: str) -> None:
     seed = int(name.partition("+")[0].rsplit("-", 1)[1])
     kernels.warm()
     search.propose(Problem(make(units=500).graph, make(units=500).weight, 10, nesting="free"))
-    base: float = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    base = peak_mb()
     problem = Problem(city.graph, city.weight, city.k, tolerance=TOLERANCE, nesting=method, seed=seed)  # type: ignore[arg-type]
     begun, used = time.perf_counter(), time.process_time()
     label = search.propose(problem)[0].partition.grid
     taken, cpu = time.perf_counter() - begun, time.process_time() - used
     np.save(wanted, label)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     print(json.dumps({"seconds": taken, "cpu_s": cpu, "peak_mb": peak, "base_mb": base}))
 
 
@@ -253,11 +253,13 @@ def _cells(what: str, rows: list[Row]) -> list[str]:
     if what == "ensemble":
         return [*clock, f"{mean('steps_per_s'):,.0f}"]
     if what == "rebalance":
+        shape = [f"{mean('compactness'):.3f}", f"{100 * mean('contiguous'):.1f}"]
+        if "least" not in rows[0]:
+            return [*clock, "", "", f"{100 * mean('moved'):.2f}", "", "", *shape]
         before, after, heavy = mean("outside_before"), mean("outside_after"), mean("heavy_units")
         return [
             *clock, f"{before:.0f} of {mean('grids'):.0f}", f"{after:.1f} ({heavy:.1f} for heavy units)",
-            f"{100 * mean('moved'):.2f}", f"{100 * mean('least'):.2f}", f"{mean('moved') / mean('least'):.2f}",
-            f"{mean('compactness'):.3f}", f"{100 * mean('contiguous'):.1f}",
+            f"{100 * mean('moved'):.2f}", f"{100 * mean('least'):.2f}", f"{mean('moved') / mean('least'):.2f}", *shape,
         ]  # fmt: skip
     return [
         *clock, f"{mean('peak_mb'):.0f}", f"{100 * max(row['worst'] for row in rows):.1f}", f"{100 * mean('mean'):.2f}",
