@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from grids.kernels import chance, energy, moves, recut
+from grids.kernels import branches, chance, energy, moves, recut
 from grids.kernels.energy import Book, Ground, Rates
-from grids.units import Floats
+from grids.units import Floats, Ints
 
 Bools = NDArray[np.bool_]
 
@@ -31,7 +31,17 @@ class Refiner:
         return len(self.book.units)
 
     def recut(self, rates: Rates, *, directions: int = 8, only: Bools | None = None) -> int:
-        """Every pair of neighbouring grids (with one of `only`) divided anew where that is better; pairs changed."""
+        """Every pair of neighbouring grids (with one of `only`) divided by a line where that is better; how many."""
+        first, second = self._pairs(only)
+        return int(recut.recut(self.ground, self.book, rates, first, second, directions, self._chance))
+
+    def branch_out(self, rates: Rates, *, trees: int = 8, only: Bools | None = None) -> int:
+        """The same with branches of random trees, which fit loads more closely than lines."""
+        first, second = self._pairs(only)
+        return int(branches.branch_out(self.ground, self.book, rates, first, second, trees, self._chance))
+
+    def _pairs(self, only: Bools | None) -> tuple[Ints, Ints]:
+        """Neighbouring grids in a random order."""
         a, b = self.book.label[self._rows], self.book.label[self.ground.indices]
         both = self.ground.open_ & (a < b) & (a >= 0)
         pair = np.unique(a[both] * self.k + b[both])
@@ -41,10 +51,7 @@ class Refiner:
             first, second = first[wanted], second[wanted]
         order = np.arange(len(first))
         chance.shuffle(self._chance, order)
-        found = recut.recut(
-            self.ground, self.book, rates, first[order], second[order], directions, self._chance
-        )
-        return int(found)
+        return first[order], second[order]
 
     def anneal(
         self, rates: Rates, sweeps: float, hot: float, cold: float, *, only: Bools | None = None

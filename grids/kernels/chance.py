@@ -35,9 +35,9 @@ def bits(state: State) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def below(state: State, n: int) -> int:
+def below(state: State, n: int) -> np.int64:
     """A whole number from 0 to n − 1 (n below 2³²)."""
-    return int(((bits(state) & _LOW) * np.uint64(n)) >> _S32)
+    return np.int64(((bits(state) & _LOW) * np.uint64(n)) >> _S32)
 
 
 @njit(cache=True, nogil=True)

@@ -18,7 +18,7 @@ MOST_UNITS = 4_000  # of a pair; larger ones are left to single moves
 GAIN = 1e-6  # a cut must be better by this much
 
 
-class _Desk(NamedTuple):
+class Desk(NamedTuple):
     """Scratch space for one pair of m units, and linked lists of the units of every grid."""
 
     head: Ints
@@ -42,8 +42,19 @@ def recut(
     held unit are left alone. Works in place on `book`; returns how many pairs were cut anew.
     """
     price(ground, book, rates)
+    desk = desk_for(book)
+    done = 0
+    for p in range(len(first)):
+        if _pair(ground, book, rates, desk, first[p], second[p], directions, chance):
+            done += 1
+    return done
+
+
+@njit(cache=True, nogil=True)
+def desk_for(book: Book) -> Desk:
+    """Scratch space with the units of every grid listed."""
     n, k = len(book.label), len(book.units)
-    desk = _Desk(
+    desk = Desk(
         np.full(k, -1, np.int64), np.full(n, -1, np.int64), np.full(n, -1, np.int64),
         np.empty(MOST_UNITS, np.int64), np.empty(MOST_UNITS, np.int64), np.empty(MOST_UNITS, np.int8),
         np.empty(MOST_UNITS, np.int8), np.empty(MOST_UNITS, np.int8),
@@ -53,29 +64,25 @@ def recut(
         if book.label[u] >= 0:
             desk.next[u] = desk.head[book.label[u]]
             desk.head[book.label[u]] = u
-    done = 0
-    for p in range(len(first)):
-        if _pair(ground, book, rates, desk, first[p], second[p], directions, chance):
-            done += 1
-    return done
+    return desk
 
 
 @njit(cache=True, nogil=True)
 def _pair(
-    ground: Ground, book: Book, rates: Rates, desk: _Desk, a: int, b: int, directions: int, chance: State
+    ground: Ground, book: Book, rates: Rates, desk: Desk, a: int, b: int, directions: int, chance: State
 ) -> bool:
     m = book.units[a] + book.units[b]
     if m > MOST_UNITS or m < 3 or book.closed[a] or book.closed[b]:
         return False
-    held = _lay_out(book, desk, a, b)
+    held = lay_out(book, desk, a, b)
     found = False
     if not held:
-        outline = book.perimeter[a] + book.perimeter[b] - 2 * _between(ground, book, desk, a, b)
+        outline = book.perimeter[a] + book.perimeter[b] - 2 * between(ground, book, desk, a, b)
         best = book.energy[a] + book.energy[b] - GAIN
         if rates.crossing > 0 and book.shared.shape[0] > 0:
             for i in range(m):
                 desk.side[i] = 1 if book.label[desk.units[i]] == a else 0
-            best += rates.crossing * _areas(ground, desk, m)
+            best += rates.crossing * areas_touched(ground, desk, m)
         angle = share(chance) * math.pi
         for turn in range(directions):
             theta = angle + 2 * math.pi * turn / directions
@@ -87,12 +94,12 @@ def _pair(
     for i in range(m):
         desk.place[desk.units[i]] = -1
     if found:
-        _deal(ground, book, rates, desk, a, b, m)
+        deal(ground, book, rates, desk, a, b, m)
     return found
 
 
 @njit(cache=True, nogil=True)
-def _lay_out(book: Book, desk: _Desk, a: int, b: int) -> bool:
+def lay_out(book: Book, desk: Desk, a: int, b: int) -> bool:
     """Puts the pair's units on the desk; whether one of them is held."""
     i = 0
     held = False
@@ -108,7 +115,7 @@ def _lay_out(book: Book, desk: _Desk, a: int, b: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _between(ground: Ground, book: Book, desk: _Desk, a: int, b: int) -> float:
+def between(ground: Ground, book: Book, desk: Desk, a: int, b: int) -> float:
     """The border between the two grids, m."""
     total = 0.0
     for i in range(book.units[a]):
@@ -120,8 +127,9 @@ def _between(ground: Ground, book: Book, desk: _Desk, a: int, b: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _side_energy(book: Book, rates: Rates, g: int, load: Floats, size: float, rim: float) -> float:
-    total = rates.shape * rim / (ROUND * math.sqrt(size)) + rates.border * rim
+def load_energy(book: Book, rates: Rates, g: int, load: Floats) -> float:
+    """What grid g costs by a load."""
+    total = 0.0
     for j in range(len(load)):
         d = load[j] / book.target[g, j] - 1.0
         h = abs(d) - rates.band
@@ -132,8 +140,14 @@ def _side_energy(book: Book, rates: Rates, g: int, load: Floats, size: float, ri
 
 
 @njit(cache=True, nogil=True)
+def shape_energy(rates: Rates, size: float, rim: float) -> float:
+    """What a grid costs by its area and outline."""
+    return rates.shape * rim / (ROUND * math.sqrt(size)) + rates.border * rim
+
+
+@njit(cache=True, nogil=True)
 def _sweep(
-    ground: Ground, book: Book, rates: Rates, desk: _Desk, a: int, b: int, m: int, outline: float,
+    ground: Ground, book: Book, rates: Rates, desk: Desk, a: int, b: int, m: int, outline: float,
     cos: float, sin: float, best: float,
 ) -> float:  # fmt: skip
     """The cost of the best cut across one direction, left in `desk.side`; infinite when none beats `best`."""
@@ -165,9 +179,8 @@ def _sweep(
         for w in range(weights):
             load_a[w] += ground.weight[u, w]
             load_b[w] -= ground.weight[u, w]
-        cost = _side_energy(book, rates, a, load_a, area_a, rim_a) + _side_energy(
-            book, rates, b, load_b, area - area_a, rim_b
-        )
+        cost = load_energy(book, rates, a, load_a) + shape_energy(rates, area_a, rim_a)
+        cost += load_energy(book, rates, b, load_b) + shape_energy(rates, area - area_a, rim_b)
         if cost < lowest:
             lowest, at = cost, j
     if at < 0:
@@ -177,12 +190,12 @@ def _sweep(
     if not (_whole(ground, desk, m, 1) and _whole(ground, desk, m, 0)):
         return np.inf
     if rates.crossing > 0 and book.shared.shape[0] > 0:
-        lowest += rates.crossing * _areas(ground, desk, m)
+        lowest += rates.crossing * areas_touched(ground, desk, m)
     return lowest
 
 
 @njit(cache=True, nogil=True)
-def _whole(ground: Ground, desk: _Desk, m: int, which: int) -> bool:
+def _whole(ground: Ground, desk: Desk, m: int, which: int) -> bool:
     """Whether one side is in one piece."""
     total, first = 0, -1
     for i in range(m):
@@ -206,7 +219,7 @@ def _whole(ground: Ground, desk: _Desk, m: int, which: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _areas(ground: Ground, desk: _Desk, m: int) -> int:
+def areas_touched(ground: Ground, desk: Desk, m: int) -> int:
     """How many areas the two sides touch together."""
     found = 0
     for i in range(m):
@@ -222,7 +235,7 @@ def _areas(ground: Ground, desk: _Desk, m: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _deal(ground: Ground, book: Book, rates: Rates, desk: _Desk, a: int, b: int, m: int) -> None:
+def deal(ground: Ground, book: Book, rates: Rates, desk: Desk, a: int, b: int, m: int) -> None:
     """Writes the best cut into the book."""
     for g in (a, b):
         desk.head[g] = -1
