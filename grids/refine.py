@@ -9,11 +9,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from grids.kernels import branches, chance, energy, moves, recut
+from grids.kernels import branches, chance, moves, recut
 from grids.kernels.energy import Book, Ground, Rates
 from grids.units import Floats, Ints
 
 Bools = NDArray[np.bool_]
+
+RETRY_SWEEPS = 40
+RETRY_COLD = 0.004
+RETRY_TREES = 20
 
 
 class Refiner:
@@ -63,24 +67,54 @@ class Refiner:
         steps = int(sweeps * len(pool))
         return int(moves.anneal(self.ground, self.book, rates, pool, steps, hot, cold, self._chance))
 
-    def near(self, grids: Bools, rings: int) -> Bools:
-        """These grids and those up to `rings` borders away."""
-        found = grids.copy()
-        a, b = self.book.label[self._rows], self.book.label[self.ground.indices]
-        across = self.ground.open_ & (a != b) & (a >= 0) & (b >= 0)
-        for _ in range(rings):
-            found[b[across & found[a]]] = True
-        return found
-
-    def energy(self, rates: Rates) -> float:
-        """The whole plan's energy under some rates, without what changed hands."""
-        energy.price(self.ground, self.book, rates)
-        crossing = rates.crossing * float((self.book.shared > 0).sum()) if rates.crossing else 0.0
-        return float(self.book.energy[self.book.units > 0].sum()) + crossing
-
     def excess(self, fair: Floats) -> Floats:
         """How far each grid's load is from its fair load, a grid with one unit heavier than that being forgiven it."""
         load, heaviest = self.book.load[:, 0], np.zeros(self.k)
         held = self.book.label >= 0
         np.maximum.at(heaviest, self.book.label[held], self.ground.weight[held, 0])
         return np.where(heaviest > fair, (load - heaviest) / fair, np.abs(load / fair - 1))
+
+    def retry(
+        self, inside: Bools, pairs: tuple[Ints, Ints], rates: Rates, hot: float, fair: Floats, allowed: float
+    ) -> bool:
+        """Shakes up some grids by themselves; kept only when less lies outside `allowed` of the fair loads than before.
+
+        All other grids are closed meanwhile, so that an attempt costs what these grids cost and can be taken back.
+        `pairs`: neighbouring grids, from `neighbours`.
+        """
+        book, which = self.book, np.flatnonzero(inside)
+        pool = np.flatnonzero(inside[book.label] & (book.label >= 0))
+        saved = (book.label[pool], *(a[which].copy() for a in self._sums()))
+        before = self._outside(fair, allowed, which, pool)
+        closed = book.closed.copy()
+        book.closed[~inside] = True
+        within = inside[pairs[0]] & inside[pairs[1]] & (pairs[0] < pairs[1])
+        first, second = pairs[0][within], pairs[1][within]
+        branches.branch_out(self.ground, book, rates, first, second, RETRY_TREES, self._chance)
+        self.anneal(rates, RETRY_SWEEPS, hot, RETRY_COLD, only=inside)
+        branches.branch_out(self.ground, book, rates, first, second, RETRY_TREES, self._chance)
+        book.closed[:] = closed
+        if self._outside(fair, allowed, which, pool) < before - 1e-12:
+            return True
+        book.label[pool] = saved[0]
+        for array, old in zip(self._sums(), saved[1:], strict=True):
+            array[which] = old
+        return False
+
+    def neighbours(self) -> tuple[Ints, Ints]:
+        """Pairs of grids that border on each other where people can walk, both ways."""
+        first, second = self._pairs(None)
+        return np.concatenate([first, second]), np.concatenate([second, first])
+
+    def _sums(self) -> tuple[NDArray[np.generic], ...]:
+        book = self.book
+        found = (book.load, book.area, book.perimeter, book.units, book.energy)
+        return (*found, book.shared) if len(book.shared) else found
+
+    def _outside(self, fair: Floats, allowed: float, which: Ints, pool: Ints) -> float:
+        """By how much these grids together are outside what is allowed."""
+        heaviest = np.zeros(self.k)
+        np.maximum.at(heaviest, self.book.label[pool], self.ground.weight[pool, 0])
+        load, heavy, mean = self.book.load[which, 0], heaviest[which], fair[which]
+        off = np.where(heavy > mean, (load - heavy) / mean, np.abs(load / mean - 1))
+        return float(np.maximum(off - allowed, 0).sum())

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geo.errors import Cancelled, RefusedArgument
 from geo.progress import Progress, silent
@@ -29,7 +30,18 @@ from grids.units import Floats, Ints
 INSIDE = 0.84  # the band searched for, of the tolerance, so that the last polish has room
 ROUNDS = 3
 SWEEPS = 30
-REPAIRS = 30
+TOGETHER = tuple(
+    (rings, hot) for hot in (0.05, 0.15, 0.4) for rings in (1, 2, 3)
+)  # rings round a grid outside
+ALONE = tuple((rings, hot) for hot in (0.1, 0.3, 1.0, 0.05) for rings in (1, 2, 3, 2, 3, 5))
+PATIENCE = 9  # turns that brought nothing, before giving up
+EFFORT = 100_000  # units shaken one by one in all
+
+SMALL_CITY = 1_000  # units; smaller ones are searched from several starts
+MOST_STARTS = 24
+TINY_CITY = 200  # units; so few that heat and patience find the best plan there is
+
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -96,10 +108,10 @@ def tastes(nesting: Nesting) -> list[Taste]:
             replace(even, zh="最均衡", en="most even", band=0.1, shape=1.0, pull=4.0),
         ],
         "soft": [
-            replace(even, crossing=0.5),
-            replace(even, zh="少跨区", en="few crossings", crossing=2.0),
-            replace(even, zh="多跨区、更均衡", en="more crossings, more even", crossing=0.15, band=0.3),
-            replace(even, zh="紧凑", en="compact", crossing=0.5, shape=8.0),
+            replace(even, crossing=1.0),
+            replace(even, zh="少跨区", en="few crossings", crossing=3.0),
+            replace(even, zh="多跨区、更均衡", en="more crossings, more even", crossing=0.3, band=0.3),
+            replace(even, zh="紧凑", en="compact", crossing=1.0, shape=8.0),
             replace(even, zh="严格嵌套", en="strictly nested", nesting="strict"),
         ],
         "free": [
@@ -116,11 +128,19 @@ def solve(problem: Problem, taste: Taste, progress: Progress = silent) -> Ints:
     """The labels of one plan to a taste."""
     ground = terrain.survey(problem, within_area=taste.nesting == "strict")
     _check_pieces(problem, ground, taste.nesting)
-    plan = _start(problem, ground, taste)
-    return _refine(problem, plan, taste, progress)
+    starts = max(1, min(MOST_STARTS, SMALL_CITY // problem.graph.n))
+    best, least = np.empty(0, np.int64), (np.inf, np.inf)
+    for i in range(starts):
+        plan = _start(problem, ground, taste, np.random.SeedSequence([problem.seed, i]).generate_state(1)[0])
+        label = _refine(problem, plan, taste, progress)
+        off = plan.excess(plan.book.target[:, 0])
+        rank = (float(np.maximum(off - problem.tolerance, 0).max()), float(plan.book.energy.sum()))
+        if rank < least:
+            best, least = label, rank
+    return best
 
 
-def _start(problem: Problem, ground: Terrain, taste: Taste) -> Refiner:
+def _start(problem: Problem, ground: Terrain, taste: Taste, seed: int) -> Refiner:
     """A seeded plan with its books open."""
     pieces = ground
     if taste.nesting == "soft":
@@ -134,38 +154,81 @@ def _start(problem: Problem, ground: Terrain, taste: Taste) -> Refiner:
         ground.ground, label, np.column_stack([target, extra]), closed=ground.closed, held=ground.held,
         crossing=taste.crossing > 0,
     )  # fmt: skip
-    return Refiner(ground.ground, book, problem.seed)
+    return Refiner(ground.ground, book, int(seed))
 
 
 def _refine(problem: Problem, plan: Refiner, taste: Taste, progress: Progress) -> Ints:
-    tolerance, stages = problem.tolerance, ROUNDS + REPAIRS + 1
-    outline = float(plan.book.perimeter.mean())
+    """Rounds of re-cuts and cooling moves with an ever harder band, repair of what is left, a last polish."""
+    tolerance, stages = problem.tolerance, ROUNDS + len(TOGETHER) + len(ALONE) + 1
     usual = Rates(
-        band=taste.band * tolerance, pull=taste.pull, shape=taste.shape, border=taste.border / outline,
-        crossing=taste.crossing,
+        band=taste.band * tolerance, pull=taste.pull, shape=taste.shape, crossing=taste.crossing,
+        border=taste.border / float(plan.book.perimeter.mean()),
     )  # fmt: skip
     for turn in range(ROUNDS):
         progress("search", turn, stages)
         rates = usual._replace(hinge=400.0 * 3**turn)
         plan.recut(rates)
         plan.anneal(rates, SWEEPS, 0.1, 0.005)
-    fair = _targets(plan)
-    for turn in range(REPAIRS):
-        progress("search", ROUNDS + turn, stages)
-        bad = plan.excess(fair) > tolerance
-        if not bad.any():
-            break
-        near = plan.near(bad, 1 + turn % 3)
-        rates = usual._replace(hinge=4_000.0, shape=1.0, crossing=taste.crossing / 2)
-        plan.recut(rates, directions=16, only=near)
-        plan.anneal(rates, 40, (0.05, 0.15, 0.4)[turn // 3 % 3], 0.004, only=near)
+    fair = plan.book.target[:, 0].copy()
+    _repair(plan, usual, fair, tolerance, lambda turn: progress("search", ROUNDS + turn, stages))
+    if len(plan.book.label) <= TINY_CITY and (plan.excess(fair) > tolerance).any():
+        plan.anneal(Rates(tolerance, hinge=20_000.0, shape=0.05), 4_000, 300.0, 0.05)
     plan.anneal(usual._replace(band=usual.band + 0.08 * tolerance, hinge=20_000.0), 15, 0.02, 0.0005)
     progress("search", stages, stages)
     return plan.book.label
 
 
-def _targets(plan: Refiner) -> Floats:
-    return plan.book.target[:, 0]
+def _repair(plan: Refiner, usual: Rates, fair: Floats, tolerance: float, told: Callable[[int], None]) -> None:
+    """The grids outside the tolerance: first all with their surroundings at once, then each by itself."""
+    rates = usual._replace(
+        hinge=4_000.0,
+        shape=min(1.0, usual.shape),
+        crossing=usual.crossing / 2,
+        band=max(usual.band, 0.94 * tolerance),
+    )
+    for turn, (rings, hot) in enumerate(TOGETHER):
+        told(turn)
+        bad = plan.excess(fair) > tolerance
+        if not bad.any():
+            return
+        near = _rings(bad, rings, plan.neighbours()) & ~plan.book.closed
+        plan.recut(rates, directions=16, only=near)
+        plan.anneal(rates, SWEEPS, hot, 0.004, only=near)
+    _one_by_one(plan, rates, fair, tolerance, lambda turn: told(len(TOGETHER) + turn))
+
+
+def _one_by_one(
+    plan: Refiner, rates: Rates, fair: Floats, tolerance: float, told: Callable[[int], None]
+) -> None:
+    """Each grid still outside, worst first, shaken up with ever wider surroundings; kept only when that helps.
+
+    Gives up after some turns that brought nothing, or when enough was shaken.
+    """
+    idle, left = 0, EFFORT
+    for turn, (rings, hot) in enumerate(ALONE):
+        told(turn)
+        off = plan.excess(fair)
+        bad = np.flatnonzero(off > tolerance)
+        if len(bad) == 0 or idle >= PATIENCE or left < 0:
+            break
+        pairs, done, helped = plan.neighbours(), np.zeros(plan.k, bool), 0
+        for g in bad[np.argsort(-off[bad], kind="stable")]:
+            if done[g] or left < 0:
+                continue
+            inside = _rings(np.arange(plan.k) == g, rings, pairs) & ~plan.book.closed
+            left -= int(plan.book.units[inside].sum())
+            if plan.retry(inside, pairs, rates, hot, fair, tolerance):
+                done |= inside
+                helped += 1
+        idle = 0 if helped else idle + 1
+
+
+def _rings(grids: Bools, rings: int, pairs: tuple[Ints, Ints]) -> Bools:
+    """These grids and those up to `rings` borders away."""
+    inside = grids.copy()
+    for _ in range(rings):
+        inside[pairs[1][inside[pairs[0]]]] = True
+    return inside
 
 
 def _shares(problem: Problem, pieces: Terrain) -> tuple[Ints, Floats]:

@@ -83,7 +83,7 @@ def _grow(ground: Ground, desk: Desk, m: int, order: Ints, parent: Ints, front: 
     root = below(chance, m)
     desk.seen[root], order[0], parent[root] = 1, root, -1
     met, waiting = 1, 0
-    at = root
+    at = int(root)
     while True:
         for e in range(ground.indptr[desk.units[at]], ground.indptr[desk.units[at] + 1]):
             other = desk.place[ground.indices[e]]
