@@ -30,9 +30,7 @@ from grids.units import Floats, Ints
 INSIDE = 0.84  # the band searched for, of the tolerance, so that the last polish has room
 ROUNDS = 3
 SWEEPS = 30
-TOGETHER = tuple(
-    (rings, hot) for hot in (0.05, 0.15, 0.4) for rings in (1, 2, 3)
-)  # rings round a grid outside
+TOGETHER = tuple((rings, hot) for hot in (0.05, 0.15) for rings in (1, 2, 3))  # rings round a grid outside
 ALONE = tuple((rings, hot) for hot in (0.1, 0.3, 1.0, 0.05) for rings in (1, 2, 3, 2, 3, 5))
 PATIENCE = 9  # turns that brought nothing, before giving up
 EFFORT = 100_000  # units shaken one by one in all
