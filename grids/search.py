@@ -35,8 +35,13 @@ ALONE = tuple((rings, hot) for hot in (0.1, 0.3, 1.0, 0.05) for rings in (1, 2, 
 PATIENCE = 9  # turns that brought nothing, before giving up
 EFFORT = 100_000  # units shaken one by one in all
 
-SMALL_CITY = 1_000  # units; smaller ones are searched from several starts
-MOST_STARTS = 24
+SMALL_CITY = 1_500  # units; smaller ones are searched from several starts
+MOST_STARTS = 60
+TINY_COLD = (
+    0.5,
+    0.2,
+    0.05,
+)  # where the starts of a tiny city stop cooling: the least energy is not the least worst
 TINY_CITY = 200  # units; so few that heat and patience find the best plan there is
 
 Bools = NDArray[np.bool_]
@@ -132,7 +137,7 @@ def solve(problem: Problem, taste: Taste, progress: Progress = silent) -> Ints:
     best, least = np.empty(0, np.int64), (np.inf, np.inf)
     for i in range(starts):
         plan = _start(problem, ground, taste, np.random.SeedSequence([problem.seed, i]).generate_state(1)[0])
-        label = _refine(problem, plan, taste, progress)
+        label = _refine(problem, plan, taste, TINY_COLD[i % len(TINY_COLD)], progress)
         off = plan.excess(plan.book.target[:, 0])
         rank = (float(np.maximum(off - problem.tolerance, 0).max()), float(plan.book.energy.sum()))
         if rank < least:
@@ -157,7 +162,7 @@ def _start(problem: Problem, ground: Terrain, taste: Taste, seed: int) -> Refine
     return Refiner(ground.ground, book, int(seed))
 
 
-def _refine(problem: Problem, plan: Refiner, taste: Taste, progress: Progress) -> Ints:
+def _refine(problem: Problem, plan: Refiner, taste: Taste, cold: float, progress: Progress) -> Ints:
     """Rounds of re-cuts and cooling moves with an ever harder band, repair of what is left, a last polish."""
     tolerance, stages = problem.tolerance, ROUNDS + len(TOGETHER) + len(ALONE) + 1
     usual = Rates(
@@ -172,7 +177,7 @@ def _refine(problem: Problem, plan: Refiner, taste: Taste, progress: Progress) -
     fair = plan.book.target[:, 0].copy()
     _repair(plan, usual, fair, tolerance, lambda turn: progress("search", ROUNDS + turn, stages))
     if len(plan.book.label) <= TINY_CITY and (plan.excess(fair) > tolerance).any():
-        plan.anneal(Rates(tolerance, hinge=20_000.0, shape=0.05), 4_000, 300.0, 0.05)
+        plan.anneal(Rates(tolerance, hinge=20_000.0, shape=0.05), 4_000, 300.0, cold)
     plan.anneal(usual._replace(band=usual.band + 0.08 * tolerance, hinge=20_000.0), 15, 0.02, 0.0005)
     progress("search", stages, stages)
     return plan.book.label
