@@ -1,4 +1,4 @@
-"""Norms that plans are judged against: editable reference data in `data/rules/grids.toml`."""
+"""Norms that plans are judged against: editable reference data in `data/rules/`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from geo.settings import reference
+from grids import bands
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,10 @@ def rules() -> Rules:
     True
     """
     told = tomllib.loads(reference("rules/grids.toml").read_text(encoding="utf-8"))
+    least, most = bands.profile("urban")["households"]
     return Rules(
-        households_least=float(told["households_band"]["least"]),
-        households_most=float(told["households_band"]["most"]),
+        households_least=float(least),
+        households_most=float(most),
         workers_per_10000=float(told["staffing"]["workers_per_10000_residents"]),
         residents_columns=tuple(told["residents"]["columns"]),
         persons_per_household=float(told["residents"]["persons_per_household"]),

@@ -40,7 +40,6 @@ MODULES = {  # which commands a module of this package adds
         "plan check",
         "plan except",
         "plan bands",
-        "plan copy",
         "plan rebase",
         "plan approve",
         "plan withdraw",

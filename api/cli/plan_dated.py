@@ -108,23 +108,6 @@ def plan_bands(
     output.result(found, as_json)
 
 
-@plan.command("copy")
-def copy_plan(
-    which: Which,
-    name: Annotated[str, typer.Option(help="新草案名称 / the new draft's name")],
-    by: Who = "operator",
-    as_json: AsJson = False,
-) -> None:
-    """以一个方案为底稿新建草案 / A new draft that begins as a copy of a plan."""
-    from grids import drafts, plans
-
-    with edge.work() as session:
-        made = drafts.copy(session, which, name, by).id
-        row = plans.show(session, made)
-    output.say(f"草案“{name}”（编号 {made}）。", f"Draft {name!r} (id {made}).")
-    output.result(row, as_json)
-
-
 @plan.command("rebase")
 def rebase_plan(
     which: Which,

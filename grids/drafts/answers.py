@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from grids import constraints
-from grids.constraints import Violation
+from grids.bands import Bands
+from grids.constraints import Beside, Violation
 from grids.drafts.draft import Draft
 from grids.ledger import part_of
 from grids.units import Floats, Ints
@@ -147,10 +148,26 @@ def standing(draft: Draft) -> Standing:
 
 
 def violations(draft: Draft, grids: Ints) -> list[Violation]:
-    """The rules that some grids break, looked at with their own ground only."""
+    """The rules that some grids break, bands among them, looked at with their own ground only."""
     if not len(grids):
         return []
     codes = [draft.grids.codes[g] for g in grids.tolist()]
     return constraints.violations(
-        part_of(draft.partition, grids), codes, draft.row.nesting, draft.row.template
+        part_of(draft.partition, grids),
+        codes,
+        draft.row.nesting,
+        draft.row.template,
+        beside=_beside(draft, grids),
     )
+
+
+def _beside(draft: Draft, grids: Ints) -> Beside:
+    """The plan's bands, and what the units of these grids weigh by them, in the order of `part_of`."""
+    bands, measured = Bands.of(draft.row.bands), draft.ledger.measured
+    units = np.flatnonzero(np.isin(draft.partition.grid, grids))
+    weighs = {
+        name: measured.amount[row, units] / measured.scale[row]
+        for row, name in enumerate(measured.names)
+        if name in bands.columns
+    }
+    return Beside(bands=bands, weights=weighs)

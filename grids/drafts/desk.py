@@ -92,10 +92,10 @@ class Desk:
         return ground
 
     def _measured_of(self, session: Session, ground: Ground, row: PlanRow) -> Measured:
-        key = (row.weighed, row.weights)
+        key = (row.weighed, row.weights, row.banded)
         found = self._measured.get(key)
         if found is None:
-            found = measure(session, ground, row.weights)
+            found = measure(session, ground, row.weights, row.banded)
             with self._lock:
                 stale = [k for k in self._measured if k[0] != row.weighed]
                 for k in stale:
@@ -110,12 +110,17 @@ class Desk:
         state = draft.row.state
         if draft.row.ground != row.ground or row.revision < draft.revision:
             return None
-        if row.weighed != draft.row.weighed or row.weights != draft.row.weights:
+        if _weighs(row) != _weighs(draft.row):
             known = draft.revision
             draft = self.reweighed(session, replace(draft, row=replace(row, revision=known)))
         if row.revision == draft.revision and row.state == state:
             return replace(draft, row=row)
         return _caught_up(session, draft, row)
+
+
+def _weighs(row: PlanRow) -> tuple[Any, ...]:
+    """Equal as long as the books are kept in the same weights, and these weigh the same."""
+    return (row.weighed, row.weights, row.banded)
 
 
 def _caught_up(session: Session, draft: Draft, row: PlanRow) -> Draft | None:

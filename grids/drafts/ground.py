@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.errors import NotFound, RefusedArgument
 from grids import units, weights
+from grids.bands import Bands
 from grids.ledger import Measured
 from grids.units import Floats, UnitGraph
 
@@ -51,6 +53,11 @@ class PlanRow:
         """What the draft is balanced by: the first decides, the others are shown beside it. Empty: nobody said."""
         named = [self.settings.get("weight"), *(self.settings.get("weights") or ())]
         return tuple(dict.fromkeys(name for name in named if isinstance(name, str)))
+
+    @property
+    def banded(self) -> tuple[str, ...]:
+        """The weights that its bands are about."""
+        return tuple(sorted(Bands.of(self.bands).columns))
 
     @property
     def tolerance(self) -> float:
@@ -96,8 +103,10 @@ def read_ground(session: Session, row: PlanRow) -> Ground:
     return Ground(row.ground, graph, {code: u for u, code in enumerate(graph.codes)})
 
 
-def measure(session: Session, ground: Ground, names: tuple[str, ...]) -> Measured:
-    """What the units weigh; with no name given cases, or area where there are none."""
+def measure(
+    session: Session, ground: Ground, names: tuple[str, ...], banded: tuple[str, ...] = ()
+) -> Measured:
+    """What the units weigh; with no name given cases, or area where there are none. Then what bands are about."""
     found: dict[str, Floats] = {}
     for name in names or FALLBACK:
         try:
@@ -106,4 +115,16 @@ def measure(session: Session, ground: Ground, names: tuple[str, ...]) -> Measure
             continue  # taken away or emptied since it was named
         if not names:
             break
-    return Measured.of(ground.graph, found or {"area": ground.graph.area_m2})
+    found = found or {"area": ground.graph.area_m2}
+    for name in banded:
+        if name not in found:
+            found[name] = _weight_or_nothing(session, ground.graph, name)
+    return Measured.of(ground.graph, found)
+
+
+def _weight_or_nothing(session: Session, graph: UnitGraph, name: str) -> Floats:
+    """All 0 where a weight was taken away or emptied since a band named it: then every grid holds too little."""
+    try:
+        return weights.read(session, graph, name)
+    except RefusedArgument:
+        return np.zeros(graph.n)

@@ -72,7 +72,7 @@ def write(session: Session, desk: Desk, draft: Draft, change: Change, author: st
         rows.set_plan(session, row)
     bump(session, "drafts")
     made = settled(draft, row, ledger, grids, draft.log.then(row.revision, change.act), changed)
-    if plan.keys() & {"settings"}:  # perhaps balanced by something else from now on
+    if plan.keys() & {"settings", "bands"}:  # perhaps balanced or held to something else from now on
         made = desk.reweighed(session, made)
     desk.keep_when_committed(session, made)
     now = np.flatnonzero(np.isin(made.grids.ids, grids.ids[touched]))

@@ -156,7 +156,7 @@ def test_from_boundaries_to_an_approved_plan(wangge: Wangge, files: Path) -> Non
     assert code == 2 and "does not divide" in err
     assert wangge("units", "cut", unit, "--line", "nothing.geojson")[0] == 2
     assert wangge("units", "cut", "nobody", "--line", line)[0] == 2
-    assert wangge("plan", "copy", "首版", "--name", "改版")[0] == 0
+    assert wangge("plan", "begin", "--like", "首版", "--name", "改版")[0] == 0
     assert done(0, "plan", "bands", "改版", "--profile", "urban")["households"] == [300, 500]
     standing = {row["standing"] for row in done(0, "plan", "check", "改版")}
     assert standing == {"wall"}

@@ -193,6 +193,24 @@ def test_locks_posts_names_and_settings_are_acts_too(city: Settings) -> None:
     assert state(city) == before
 
 
+def test_an_edit_says_which_changed_grids_leave_the_bands(city: Settings) -> None:
+    """As `plan check` would, for the grids that changed; undoing the band ends it."""
+    hand = Hand(city)
+    hand(drafts.configure, bands={"area": [1.0, 1e9]})
+    draft = hand.draft()
+    a, b = draft.grids.codes[:2]
+    giver = np.flatnonzero(draft.partition.grid == 0)[:1]
+    unit = draft.ground.graph.codes[int(giver[0])]
+    assert "band" not in {v.code for v in hand.assign(Move((unit,), b)).violations}
+    hand(drafts.undo)
+    hand(drafts.configure, bands={"area": [1.0, 20_000.0]})
+    done = hand.assign(Move((unit,), b))
+    told = {v.grid: v for v in done.violations if v.code == "band"}
+    loads = {grid.code: grid.loads["area"] for grid in done.grids}
+    assert told and all(loads[g] > 20_000 and v.measured == pytest.approx(loads[g]) for g, v in told.items())
+    assert {g for g in (a, b) if loads.get(g, 0) > 20_000} == set(told)
+
+
 def test_a_stale_revision_is_told_who_when_and_what(city: Settings) -> None:
     first, second = Hand(city, "张三"), Hand(city, "李四")
     unit, source, target = border_unit(second.draft())
