@@ -16,7 +16,6 @@ KERNELS = (
     "geo.db.copy_columns",
     "maps.natural",
     "api.digits",
-    "grids.kernels",
     "etl.copying",
     "etl.cleaning.strings",
     "etl.cleaning.times",
@@ -45,8 +44,17 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
 @top.command("warm", hidden=True)
 def warm() -> None:
     """编译计算内核 / Compile the numeric kernels now, so that nobody waits later."""
-    for name in KERNELS:
-        importlib.import_module(name).warm()
+    from concurrent.futures import ProcessPoolExecutor
+
+    from grids.kernels import FAMILIES
+
+    with ProcessPoolExecutor() as pool:  # each compiles into the same cache on disk
+        list(pool.map(compile_one, [*(f"grids.kernels.{family}" for family in FAMILIES), *KERNELS]))
+
+
+def compile_one(module: str) -> None:
+    """Compiles the loops of one module."""
+    importlib.import_module(module).warm()
 
 
 def run(*, database: bool, host: str | None, port: int | None, workers: int | None) -> None:
