@@ -80,7 +80,7 @@ def sample(
     """About `plans` random valid plans from `chains` walks (rounded up to the same number each).
 
     Between two plans noted lie `thinning` steps (as many as there are grids, so that each is re-drawn about twice).
-    The first walk begins at the problem's start where that is complete and in one piece, the others at plans of their
+    The first walk begins at the problem's start where that is valid, the others at plans of their
     own. Valid: contiguous, nested if strict, every load within the tolerance of its target (a grid around a unit too
     heavy for that as near as it goes), locked units in their grids. The same problem and seed give the same ensemble.
 
@@ -187,12 +187,24 @@ def _starts(problem: Problem, ground: Terrain, chains: int) -> list[Ints]:
 
 
 def _usable(problem: Problem, ground: Terrain, grid: Ints) -> bool:
-    """Whether a walk can begin here: complete, no grid empty, each in one piece over open borders."""
-    if (grid < 0).any() or len(np.unique(grid)) < problem.k:
+    """Whether a walk can begin here: complete, even, no grid empty, each in one piece over open borders."""
+    if (grid < 0).any() or len(np.unique(grid)) < problem.k or not _even(problem, grid):
         return False
     rows = np.repeat(np.arange(problem.graph.n), np.diff(ground.ground.indptr))
     same = ground.ground.open_ & (grid[rows] == grid[ground.ground.indices])
     return len(np.unique(connected(len(grid), rows[same], ground.ground.indices[same]))) == problem.k
+
+
+def _even(problem: Problem, grid: Ints) -> bool:
+    """Whether every load is within the tolerance; what one unit alone makes too heavy is excused.
+
+    A walk that began outside would count its way in as plans that are allowed.
+    """
+    target = problem.targets
+    off = np.abs(np.bincount(grid, weights=problem.weight, minlength=problem.k) / target - 1.0)
+    heaviest = np.zeros(problem.k)
+    np.maximum.at(heaviest, grid, problem.weight)
+    return bool(((off <= problem.tolerance + 1e-9) | (heaviest > target * (1 + problem.tolerance))).all())
 
 
 def _complete(problem: Problem, grid: Ints) -> Ints:
