@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import numpy as np
 import shapely
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from api.dependencies import release
-from api.pages import array
+from api.pages import array, grid_lines
 from geo import features, outlines
 from geo.errors import Lang
 from grids.departments import Merged
@@ -77,18 +74,14 @@ def _picture(session: Session, found: Merged, zh: bool) -> Picture:
     areas: list[shapely.Geometry] = [
         shapely.coverage_union_all(found.ground.shapes[(place == c) & (level > 0)]) for c in shown
     ]
-    ground = outlines.surroundings(session, dt.date.today())  # noqa: DTZ011  a map of today's ground
-    lines = session.scalars(
-        text("SELECT ST_AsBinary(ST_Boundary(geom)) FROM grid WHERE plan_id = :p AND geom IS NOT NULL"),
-        {"p": found.plan_id},
-    )
+    ground = outlines.surroundings(session, city_today(session))
     svg, bar_m = draw(
         Scene(
             areas=array(areas),
             colours=[ramp[c] for c in shown],
             limit=ground.limit or shapely.coverage_union_all(found.ground.shapes),
             water=ground.water,
-            lines=array([shapely.from_wkb(bytes(one)) for one in lines]),
+            lines=grid_lines(session, found.plan_id),
         )
     )
     legend = tuple((ramp[c], f"{c / CLASSES:.0%}–{(c + 1) / CLASSES:.0%}") for c in shown)

@@ -11,9 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo import features, outlines
+from geo.db.clock import city_today
 from geo.errors import Lang
 from grids.comparing import Comparison, Pair
-from grids.stored import Stored
 from maps.folium_maps import Frame, Ground, Zones, heat_page
 
 Shapes = NDArray[np.object_]
@@ -51,7 +51,7 @@ def difference_page(session: Session, found: Comparison, lang: Lang) -> str:
         measure_name="易手案件" if zh else "Cases that change hands",
         unit="件" if zh else "cases",
         title=f"{city['name']} {found.a.plan.name} → {found.b.plan.name}".strip(),
-        ground=_ground(session, grid_lines(session, found.a)),
+        ground=_ground(session, grid_lines(session, found.a.plan.id)),
         synthetic=bool(city["synthetic"]),
         lang=lang,
     )
@@ -72,19 +72,19 @@ def changed_ground(found: Comparison) -> list[tuple[Pair, shapely.Geometry]]:
     ]
 
 
-def grid_lines(session: Session, held: Stored) -> Shapes:
+def grid_lines(session: Session, plan_id: int) -> Shapes:
     """The outlines of a plan's grids as lines (EPSG:4326)."""
     rows = session.scalars(
         text(
             "SELECT ST_AsBinary(ST_Boundary(geom)) FROM grid WHERE plan_id = :p AND geom IS NOT NULL ORDER BY id"
         ),
-        {"p": held.plan.id},
+        {"p": plan_id},
     )
     return array([shapely.from_wkb(bytes(row)) for row in rows])
 
 
 def _ground(session: Session, lines: Shapes) -> Ground:
-    found = outlines.surroundings(session, dt.date.today())  # noqa: DTZ011  a map of today's ground
+    found = outlines.surroundings(session, city_today(session))
     return Ground(limit=found.limit, water=found.water, rail=found.rail, minor=lines, borders=found.borders)
 
 

@@ -1,4 +1,4 @@
-"""Plans out of and into files: where the loaders of `etl`, the plans of `grids` and the writers of `geo` meet."""
+"""Plans into files: where the plans of `grids` and the writers of `geo` meet."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ import geopandas as gpd
 import shapely
 from sqlalchemy.orm import Session
 
-from etl import assignments as tables
-from etl.rejects import LoadReport
 from geo.errors import RefusedArgument
 from geo.exports import layers
 from geo.exports.job import Written
 from geo.exports.safety import neutralise
 from geo.exports.writers import ending_of, write
-from grids import assignments, exporting, stored
-from grids.assignments import Assigned, Given
+from grids import exporting, stored
 
 ENDINGS = (".csv", ".gpkg", ".shp.zip", ".geojson")
 
@@ -65,24 +62,3 @@ def cell(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
     return neutralise(value) if isinstance(value, str) else value
-
-
-def load_table(
-    session: Session, path: Path, *, name: str, nest: str | None = None, unit_field: str | None = None,
-    code_field: str | None = None, name_field: str | None = None, encoding: str | None = None, author: str = "operator",
-) -> tuple[LoadReport, Assigned]:  # fmt: skip
-    """A table of assignments becomes a draft; the report of its load run beside it."""
-    stored.check_name(session, name)
-    found = tables.read(
-        session,
-        path,
-        name=name,
-        unit_field=unit_field,
-        code_field=code_field,
-        name_field=name_field,
-        encoding=encoding,
-    )
-    given = Given(found.grid_of, found.names, found.posts, found.locked)
-    run = tables.keep(session, found)
-    done = assignments.load_assignment(session, given, name=name, nest=nest, load_run_id=run, author=author)
-    return found.report, done

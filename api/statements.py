@@ -12,6 +12,7 @@ from api import figures
 from api.dependencies import release
 from api.pages import array, changed_ground, grid_lines
 from geo import features, outlines
+from geo.db.clock import city_today
 from geo.errors import Lang
 from grids.comparing import Comparison, Pair
 from grids.impact import Impact
@@ -105,14 +106,14 @@ def _picture(session: Session, compared: Comparison, zh: bool) -> Picture:
     limits = classify.for_measure("cases", cases) if len(cases) else []
     ramp = classify.colours(classify.ramp_of("cases"), len(limits)) if limits else []
     place = np.clip(np.searchsorted(limits, cases, side="right") - 1, 0, None) if limits else np.empty(0, int)
-    ground = outlines.surroundings(session, dt.date.today())  # noqa: DTZ011  a map of today's ground
+    ground = outlines.surroundings(session, city_today(session))
     svg, bar_m = draw(
         Scene(
             areas=array([shape for _, shape in moved]),
             colours=[ramp[int(c)] for c in place],
             limit=ground.limit,
             water=ground.water,
-            lines=grid_lines(session, compared.a),
+            lines=grid_lines(session, compared.a.plan.id),
         )
     )
     used = sorted({int(c) for c in place})

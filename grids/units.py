@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.db.clock import city_today
 from geo.db.copying import read_table
 from geo.db.session import raw
 from geo.errors import RefusedArgument
@@ -142,7 +143,7 @@ def read(session: Session, on: dt.date | None = None) -> UnitGraph:
 
     Raises RefusedArgument `no-units` when there are none.
     """
-    day = sql.Literal(on or dt.date.today())  # noqa: DTZ011  only which editions hold; the edge passes the city's date
+    day = sql.Literal(on or city_today(session))
     session.flush()
     connection = raw(session)
     rows = read_table(connection, sql.SQL(_UNITS).format(on=day), _UNIT_FIELDS)

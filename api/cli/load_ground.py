@@ -115,44 +115,36 @@ def load_plan(
     as_json: AsJson = False,
 ) -> None:
     """已有网格图层或单元归属表成为方案 / A grid layer (kept as an overlay), or a table unit → grid, becomes a plan."""
-    import dataclasses
-
-    import etl.boundaries
-    import grids.imports
+    from api import plan_imports
     from etl import assignments
-    from grids import stored, units
 
     if assignments.is_table(file):
         _load_table(file, name, nest, (unit_field, code_field, name_field), encoding, as_json)
         return
     with edge.work() as session, output.progress() as progress:
-        stored.check_name(session, name)
-        units.read(session)  # refused early, with the command that builds them
-        _refuse_level(session, name)
-        report = etl.boundaries.load(
+        loaded = plan_imports.load_layer(
             session,
             file,
-            level=name,
+            name=name,
+            nest=nest,
+            cut=cut,
+            progress=progress,
             crs=crs,
             code_field=code_field,
             name_field=name_field,
             layer=layer,
             encoding=encoding,
-            progress=progress,
         )
-        cuts = _cut(session, _level_of(report), progress) if cut else []
-        found = grids.imports.load_plan(
-            session, name=name, level=_level_of(report), nest=nest, progress=progress
-        )
+    found = loaded.plan
     output.say(
         f"方案“{name}”（编号 {found.plan_id}）：{found.grids} 个网格；与图层相差 {found.differing_m2:,.0f} m²、"
         f"{found.differing_cases} 件案件。",
         f"Plan {name!r} (id {found.plan_id}): {found.grids} grids; it differs from the layer by "
         f"{found.differing_m2:,.0f} m² and {found.differing_cases} cases.",
     )
-    facts = {**dataclasses.asdict(found), "cut_units": len(cuts)}
-    output.result({**facts, "load": report.as_dict()} if as_json else facts, as_json)
-    raise typer.Exit(report.exit_code)
+    facts = loaded.facts()
+    output.result({**facts, "load": loaded.report.as_dict()} if as_json else facts, as_json)
+    raise typer.Exit(loaded.report.exit_code)
 
 
 def _load_table(
@@ -165,11 +157,11 @@ def _load_table(
 ) -> None:
     import dataclasses
 
-    from api import plan_files
+    from api import plan_imports
 
     unit, code, named = fields
     with edge.work() as session:
-        report, done = plan_files.load_table(
+        report, done = plan_imports.load_table(
             session,
             file,
             name=name,
@@ -190,35 +182,3 @@ def _load_table(
         tell(report, False)
         output.result(facts)
     raise typer.Exit(report.exit_code)
-
-
-def _cut(session: Any, level: str, progress: Any) -> list[Any]:
-    """Units cut along the imported lines, where both parts exceed 500 m² and 5 % of the unit."""
-    import grids.imports
-    from etl import reading
-    from geo.cutting_along import cut_along
-
-    return cut_along(session, grids.imports.outlines(session, level), reading.divide_by, progress=progress)
-
-
-def _level_of(report: Any) -> str:
-    """The level's name as the boundary loader wrote it."""
-    return str(report.source)
-
-
-def _refuse_level(session: Any, name: str) -> None:
-    from sqlalchemy import text
-
-    from etl.boundaries.levels import level_name
-    from geo.errors import RefusedArgument
-
-    level, rank = level_name(name)  # a plan must not become an edition of an administrative level
-    if rank is not None or session.scalar(text("SELECT 1 FROM level WHERE name = :n"), {"n": level}):
-        raise RefusedArgument(
-            f"已有层级“{name}”；导入方案会以同名层级保存其图形。",
-            f"There is a level {name!r} already; an imported plan keeps its polygons under the plan's name.",
-            code="plan-name-taken",
-            field="name",
-            do_zh="请另取方案名称。",
-            do_en="Choose another name for the plan.",
-        )

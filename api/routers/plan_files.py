@@ -17,9 +17,9 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from api import answers, plan_files, problems, uploads, writes
+from api import answers, plan_files, plan_imports, problems, uploads, writes
 from api.dependencies import Service, ThePrincipal, TheService
-from api.jobs import importing, queue
+from api.jobs import queue
 from api.routers import shown
 from api.routers.jobs import accepted
 from api.schemas import ImportOf, Plain
@@ -45,7 +45,7 @@ async def import_plan(
     begun: list[int] = []
 
     def effect(session: Session) -> answers.Answer:
-        importing.check(session, asked.name)
+        plan_imports.refuse_name(session, asked.name)
         begun.append(queue.ask(session, "plan.import", params, write.who))
         return accepted(session, begun[0], lang)
 
