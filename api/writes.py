@@ -69,12 +69,7 @@ class Write:
         the answer still holds when it commits.
         """
         if revision is None and self.if_match is None:
-            raise problems.RequestProblem(
-                428, "revision-required",
-                "请用 If-Match 或 revision 说明您所见的版本。",
-                "Say which state you have seen: If-Match with the plan's ETag, or revision.",
-                field="revision",
-            )  # fmt: skip
+            raise unseen()
         if self.if_match is not None and not matches(self.if_match, plan.revision):
             raise stale(session, plan, 412)
         if revision is not None and revision != plan.revision:
@@ -124,6 +119,16 @@ def matches(if_match: str, revision: int) -> bool:
     """
     tags = [part.strip().removeprefix("W/").strip('"') for part in if_match.split(",")]
     return any(tag == "*" or tag.partition(".")[0] == f"r{revision}" for tag in tags)
+
+
+def unseen() -> problems.RequestProblem:
+    """The refusal of a change that does not say which state of the plan it is for."""
+    return problems.RequestProblem(
+        428, "revision-required",
+        "请用 If-Match 或 revision 说明您所见的版本。",
+        "Say which state you have seen: If-Match with the plan's ETag, or revision.",
+        field="revision",
+    )  # fmt: skip
 
 
 def stale(session: Session, plan: Plan, status: int = 409) -> Conflict:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.db.tables import Audit, PlanComment
@@ -54,7 +53,7 @@ def add(
     if answers is not None:
         grid = _found(session, row.id, answers).grid_code
     elif grid is not None:
-        _check_grid(session, row.id, grid)
+        refusals.check_grid(session, row.id, grid)
     made = PlanComment(
         plan_id=row.id, grid_code=grid, answers_id=answers, body=body, author=author, revision=row.revision
     )
@@ -112,13 +111,3 @@ def _found(session: Session, plan_id: int, comment: int) -> PlanComment:
             field="comment",
         )
     return found
-
-
-def _check_grid(session: Session, plan_id: int, grid: str) -> None:
-    if not session.scalar(
-        text("SELECT 1 FROM grid WHERE plan_id = :p AND code = :g"), {"p": plan_id, "g": grid}
-    ):
-        raise RefusedArgument(
-            f"方案中没有网格 {grid[:80]}。", f"The plan has no grid {grid[:80]}.", code="grid-unknown",
-            field="grid", measured=grid[:80],
-        )  # fmt: skip

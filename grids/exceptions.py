@@ -50,7 +50,7 @@ def allow(
             code="exception-reason", field="reason", measured=len(reason), allowed=[1, MOST_REASON],
         )  # fmt: skip
     if grid is not None:
-        _check_grid(session, row.id, grid)
+        refusals.check_grid(session, row.id, grid)
     values = {"plan_id": row.id, "rule": rule, "grid_code": grid, "reason": reason, "author": author}
     change = {"reason": reason, "author": author, "at": text("now()")}
     session.execute(
@@ -138,15 +138,4 @@ def _check_rule(rule: str, bands: dict[str, Any]) -> None:
             f"没有可例外的规则 {rule[:60]}；可用：{'、'.join(known)}。",
             f"There is no rule {rule[:60]} that takes exceptions; there are: {', '.join(known)}.",
             code="rule-unknown", field="rule", measured=rule[:60], allowed=known,
-        )  # fmt: skip
-
-
-def _check_grid(session: Session, plan_id: int, grid: str) -> None:
-    if not session.scalar(
-        text("SELECT 1 FROM grid WHERE plan_id = :p AND code = :g"), {"p": plan_id, "g": grid}
-    ):
-        raise RefusedArgument(
-            f"方案中没有网格 {grid[:80]}。", f"The plan has no grid {grid[:80]}.", code="grid-unknown",
-            field="grid", measured=grid[:80],
-            do_zh="wangge plan check 列出各网格的问题。", do_en="`wangge plan check` names the grids concerned.",
         )  # fmt: skip

@@ -12,8 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from geo.db.tables import Audit, Plan
-from geo.errors import RefusedArgument
-from grids import measures, recoding, stored, units, weights
+from grids import measures, recoding, refusals, stored, units, weights
 from grids.approval import approve, withdraw
 from grids.checking import check, checked
 from grids.codes import Named
@@ -27,12 +26,7 @@ def score(
     session: Session, plan: int | str, weight: str = "cases", tolerance: float = 0.10
 ) -> measures.Score:
     """The plan's scorecard by one weight; grids within `tolerance` (0–1) of the mean load count as even."""
-    if not 0 <= tolerance <= 10:
-        raise RefusedArgument(
-            f"容差 {tolerance:g} 不可用。", f"A tolerance of {tolerance:g} is not possible.", code="tolerance",
-            field="tolerance", measured=tolerance, allowed=[0, 10],
-            do_zh="请用 0.10 这样的数。", do_en="Use a number such as 0.10.",
-        )  # fmt: skip
+    refusals.check_tolerance(tolerance)
     graph = units.read(session, city_today(session))
     held = stored.read(session, find(session, plan), graph)
     return measures.score(held.partition, weights.read(session, graph, weight), tolerance)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy.orm import Session
 
-from geo.errors import RefusedArgument
 from geo.progress import Progress, silent
-from grids import ensemble, stored, units, weights
+from grids import ensemble, refusals, stored, units, weights
 from grids.ensemble import Ensemble, Rank
 from grids.problem import Problem
 
@@ -54,12 +53,7 @@ def ranked(
 
     Raises NotFound, RefusedArgument `weight-unknown`, `tolerance`, `incomplete`, `plans`, `chains`; Cancelled.
     """
-    if not 0 < tolerance <= 10:
-        raise RefusedArgument(
-            f"容差 {tolerance:g} 不可用。", f"A tolerance of {tolerance:g} is not possible.", code="tolerance",
-            field="tolerance", measured=tolerance, allowed=[0, 10],
-            do_zh="请用 0.10 这样的数。", do_en="Use a number such as 0.10.",
-        )  # fmt: skip
+    refusals.check_tolerance(tolerance, zero=False)
     row = stored.find(session, plan)
     graph = units.read(session, stored.city_today(session))
     held = stored.read(session, row, graph)

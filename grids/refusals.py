@@ -6,16 +6,39 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.db.tables import Plan
-from geo.errors import Conflict, Refused
+from geo.errors import Conflict, Refused, RefusedArgument
 from grids.constraints import Violation
 from grids.constraints.violation import named
 from grids.stored import days
 
 MOST_LISTED = 200
 STATES = {"draft": "草案", "approved": "已批准", "withdrawn": "已撤回"}
+
+
+def check_tolerance(tolerance: float, *, zero: bool = True) -> None:
+    """Raises RefusedArgument `tolerance` unless it lies in 0–10 (a share of the fair load); 0 itself only with `zero`."""
+    if not (0 <= tolerance <= 10) or (tolerance == 0 and not zero):
+        raise RefusedArgument(
+            f"容差 {tolerance:g} 不可用。", f"A tolerance of {tolerance:g} is not possible.", code="tolerance",
+            field="tolerance", measured=tolerance, allowed=[0, 10],
+            do_zh="请用 0.10 这样的数。", do_en="Use a number such as 0.10.",
+        )  # fmt: skip
+
+
+def check_grid(session: Session, plan_id: int, code: str) -> None:
+    """Raises RefusedArgument `grid-unknown` unless the plan has a grid of this code."""
+    if not session.scalar(
+        text("SELECT 1 FROM grid WHERE plan_id = :p AND code = :g"), {"p": plan_id, "g": code}
+    ):
+        raise RefusedArgument(
+            f"方案中没有网格 {code[:80]}。", f"The plan has no grid {code[:80]}.", code="grid-unknown",
+            field="grid", measured=code[:80],
+            do_zh="wangge plan check 列出各网格的问题。", do_en="`wangge plan check` names the grids concerned.",
+        )  # fmt: skip
 
 
 def check_draft(row: Plan) -> None:

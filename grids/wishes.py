@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from geo.errors import RefusedArgument
+from grids import refusals
 from grids.units import Floats
 
 NESTING = ("strict", "soft", "free")
@@ -61,12 +62,7 @@ def check(nest: str, tolerance: float, choices: int) -> None:
             f"未知嵌套方式 {nest}。", f"Unknown nesting {nest!r}.", code="nesting", field="nest",
             do_zh="请用 strict、soft 或 free。", do_en="Use strict, soft or free.",
         )  # fmt: skip
-    if not 0 <= tolerance <= 10:
-        raise RefusedArgument(
-            f"容差 {tolerance:g} 不可用。", f"A tolerance of {tolerance:g} is not possible.", code="tolerance",
-            field="tolerance", measured=tolerance, allowed=[0, 10],
-            do_zh="请用 0.10 这样的数。", do_en="Use a number such as 0.10.",
-        )  # fmt: skip
+    refusals.check_tolerance(tolerance)
     if not 1 <= choices <= MOST_CHOICES:
         raise RefusedArgument(
             f"方案数 {choices} 不可用。", f"{choices} choices are not possible.", code="choices", field="choices",

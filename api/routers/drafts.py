@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
 
-from api import answers, problems, writes
+from api import answers, writes
 from api.dependencies import TheService
 from api.routers import shown
 from api.routers.draft_bodies import Begin, Fix, Lock, Merge, Posts, Rename, Seen, Setting, Split, UnitMoves
@@ -142,12 +142,7 @@ def _check_of(write: Write, revision: int | None) -> Callable[[Session, PlanRow]
         if revision is not None and revision != row.revision:
             raise drafts.stale(session, row, revision)
         if revision is None and write.if_match is None:
-            raise problems.RequestProblem(
-                428, "revision-required",
-                "请用 If-Match 或 revision 说明您所见的版本。",
-                "Say which state you have seen: If-Match with the plan's ETag, or revision.",
-                field="revision",
-            )  # fmt: skip
+            raise writes.unseen()
 
     return check
 

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from grids.kernels.linking import Links, link, relink
-from grids.kernels.nudging import Grids, Ground, Wanted, move, price, survey
+from grids.kernels.nudging import Grids, Ground, Wanted, move, price, smallest
 from grids.kernels.settling import Floats, Ints, stays_whole
 
 IDLE_STEPS = 24  # how many units without weight may be given in a row to reach one that weighs something
@@ -82,11 +82,5 @@ def carry(
 
 def warm() -> None:
     """Compiles every kernel once (they stay cached on disk), so that nobody waits for it later."""
-    ones = np.ones(3)
-    ground = Ground(
-        np.array([0, 1, 3, 4]), np.array([1, 0, 2, 1]), np.ones(4, bool), np.ones(4), ones, ones, 4 * ones,
-        np.zeros(3, np.int64), np.array([0, 0, 1]), np.zeros(3, bool),
-    )  # fmt: skip
-    grids = survey(ground, ground.home.copy(), 2, 1)
-    wanted = Wanted(np.full(2, 1.4), np.full(2, 1.6), np.full(2, 1.5), 100.0, 0.3, 1.0, 0.1)
+    ground, grids, wanted = smallest()
     carry(ground, grids, wanted, np.array([0]), np.array([1]), np.array([0.5]), 4.0)

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from grids.kernels.linking import Links, link, relink
-from grids.kernels.nudging import Grids, Ground, Wanted, _off, move, price, survey
+from grids.kernels.nudging import Grids, Ground, Wanted, _off, move, price, smallest
 from grids.kernels.settling import Bools, Ints, stays_whole
 
 
@@ -137,11 +137,5 @@ def untangle(ground: Ground, grids: Grids, wanted: Wanted, bad: Ints, depth: int
 
 def warm() -> None:
     """Compiles every kernel once (they stay cached on disk), so that nobody waits for it later."""
-    ones = np.ones(3)
-    ground = Ground(
-        np.array([0, 1, 3, 4]), np.array([1, 0, 2, 1]), np.ones(4, bool), np.ones(4), ones, ones, 4 * ones,
-        np.zeros(3, np.int64), np.array([0, 0, 1]), np.zeros(3, bool),
-    )  # fmt: skip
-    grids = survey(ground, ground.home.copy(), 2, 1)
-    wanted = Wanted(np.full(2, 1.4), np.full(2, 1.6), np.full(2, 1.5), 100.0, 0.3, 1.0, 0.1)
+    ground, grids, wanted = smallest()
     untangle(ground, grids, wanted, np.array([0]), 2, 8)

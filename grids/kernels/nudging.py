@@ -185,8 +185,8 @@ def nudge(
     return moves
 
 
-def warm() -> None:
-    """Compiles every kernel once (they stay cached on disk), so that nobody waits for it later."""
+def smallest() -> tuple[Ground, Grids, Wanted]:
+    """Three units in a row in two grids: what kernels are compiled on."""
     ones = np.ones(3)
     ground = Ground(
         np.array([0, 1, 3, 4]), np.array([1, 0, 2, 1]), np.ones(4, bool), np.ones(4), ones, ones, 4 * ones,
@@ -194,4 +194,10 @@ def warm() -> None:
     )  # fmt: skip
     grids = survey(ground, ground.home.copy(), 2, 1)
     wanted = Wanted(np.full(2, 1.4), np.full(2, 1.6), np.full(2, 1.5), 100.0, 0.3, 1.0, 0.1)
+    return ground, grids, wanted
+
+
+def warm() -> None:
+    """Compiles every kernel once (they stay cached on disk), so that nobody waits for it later."""
+    ground, grids, wanted = smallest()
     nudge(ground, grids, wanted, np.arange(3), 4, 0.1, 0.01, np.random.default_rng(0))

@@ -12,7 +12,8 @@ import shapely
 from sqlalchemy import text
 
 from api.cli import edge
-from tests.grids.test_commands import Said, Wangge, wangge  # noqa: F401  (the fixture)
+from tests.grids.test_commands import wangge  # noqa: F401  (the fixture)
+from tests.grids.typed import Said, Wangge
 
 WEST, SOUTH, STEP = 114.30, 30.50, 0.001
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,8 @@ import geopandas
 import pytest
 import shapely
 
-from api.cli import main
 from geo.settings import Settings
-
-Said = tuple[int, str, str]
-Wangge = Callable[..., Said]
+from tests.grids.typed import Wangge, typed
 
 
 @pytest.fixture
@@ -24,16 +20,7 @@ def wangge(
     module_settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Wangge:
     """`wangge(*words)` runs one command in this process: exit code, standard output, standard error."""
-    for name, value in {**module_settings.to_environment(), "WANGGE_LANG": "en"}.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*words: str) -> Said:
-        capsys.readouterr()
-        code = main(list(words))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return typed(module_settings, monkeypatch, capsys)
 
 
 def box(west: float, east: float) -> Any:

@@ -9,19 +9,17 @@ import pytest
 import shapely
 
 import etl.units
-from api.cli import main
 from geo.db import session as sessions
 from geo.settings import Settings
 from grids import proposals
-
-Said = tuple[int, str, str]
+from tests.grids.typed import Wangge, typed
 
 
 @pytest.fixture
 def wangge(
     settings: Settings, insert_areas: Callable[..., int], monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Callable[..., Said]:  # fmt: skip
+) -> Wangge:  # fmt: skip
     """`wangge(*words)` on a city of two communities with the draft A of four grids."""
     with sessions.session(settings) as s:
         areas = {
@@ -31,19 +29,10 @@ def wangge(
         insert_areas(s, "community", areas, rank=4)
         etl.units.build(s, target_area_m2=12_000)
         proposals.propose(s, name="A", grids=4, weight="area", seed=1)
-    for name, value in {**settings.to_environment(), "WANGGE_LANG": "en"}.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*words: str) -> Said:
-        capsys.readouterr()
-        code = main(list(words))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return typed(settings, monkeypatch, capsys)
 
 
-def test_a_draft_edited_at_the_command_line(wangge: Callable[..., Said]) -> None:
+def test_a_draft_edited_at_the_command_line(wangge: Wangge) -> None:
     def edit(*words: str) -> dict[str, object]:
         code, out, err = wangge("plan", "edit", "A", *words, "--json")
         assert code == 0, err
@@ -80,7 +69,7 @@ def test_a_draft_edited_at_the_command_line(wangge: Callable[..., Said]) -> None
     assert wangge("plan", "edit", "A", "log")[1].count("undo") == 2
 
 
-def test_refusals_and_new_drafts(wangge: Callable[..., Said]) -> None:
+def test_refusals_and_new_drafts(wangge: Wangge) -> None:
     for words, said in (
         (("edit", "A", "assign", "--units", "U9", "--to", "new"), "There is no unit U9"),
         (("edit", "A", "undo"), "nothing to undo"),

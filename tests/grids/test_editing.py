@@ -15,7 +15,7 @@ from grids import editing, search
 from grids.partition import Partition
 from grids.problem import Problem
 from grids.units import UnitGraph
-from tests.grids.test_partition import lattice
+from tests.grids.lattices import lattice
 
 
 def walks(graph: UnitGraph) -> nx.Graph:

@@ -20,8 +20,8 @@ from grids.kernels import trees
 from grids.partition import Partition
 from grids.problem import Problem
 from grids.units import Floats, Ints, UnitGraph, csr
+from tests.grids.lattices import lattice
 from tests.grids.test_editing import pieces, walks
-from tests.grids.test_partition import lattice
 
 SHARED = Path(os.environ.get("WANGGE_TEST_DATA", Path(__file__).parents[3] / "shared")) / "data/redistricting"
 

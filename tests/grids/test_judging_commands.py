@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from api.cli import main
 from geo.settings import Settings
-
-Said = tuple[int, str, str]
-Wangge = Callable[..., Said]
+from tests.grids.typed import Wangge, typed
 
 
 @pytest.fixture
 def wangge(judged: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Wangge:
-    for name, value in {**judged.to_environment(), "WANGGE_LANG": "en"}.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*words: str) -> Said:
-        capsys.readouterr()
-        code = main(list(words))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return typed(judged, monkeypatch, capsys)
 
 
 def test_score_in_both_languages_and_as_json(wangge: Wangge) -> None:

@@ -17,8 +17,8 @@ from grids import lineage, plans
 from grids.lineage import Passed, between
 from grids.partition import Partition
 from grids.stored import Stored
+from tests.grids.lattices import lattice
 from tests.grids.small_plans import COMMUNITIES, copy, plan, strips, town
-from tests.grids.test_partition import lattice
 
 A, B = COMMUNITIES
 

@@ -15,8 +15,8 @@ import etl.units
 from geo.errors import RefusedArgument
 from grids import bounds, plans, proposals
 from grids.problem import Problem
+from tests.grids.lattices import lattice
 from tests.grids.test_plans import two_by_two
-from tests.grids.test_search import lattice
 
 Insert = Callable[..., int]
 

@@ -16,8 +16,8 @@ from grids.nudges import Band
 from grids.partition import Partition
 from grids.problem import Problem
 from grids.rebalance import rebalance
+from tests.grids.lattices import lattice
 from tests.grids.test_editing import pieces, town
-from tests.grids.test_partition import lattice
 
 
 def drifted(columns: int, rows: int, k: int, seed: int, **more: object) -> Problem:
