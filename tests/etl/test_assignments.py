@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from api import plan_files
+from api import plan_files, plan_imports
 from etl import assignments
 from geo.errors import RefusedArgument, RefusedFile
 from grids import plans
@@ -34,7 +34,7 @@ def test_chinese_headers_in_gbk(db: Session, ids: dict[str, int], tmp_path: Path
         for code in ids
     ]
     file = write(tmp_path / "归属.csv", ["单元编码,网格编码,网格名称,岗位数", *rows], "gbk")
-    report, done = plan_files.load_table(db, file, name="现状")
+    report, done = plan_imports.load_table(db, file, name="现状")
     assert (report.rows_in, report.added, report.rejected, done.grids, done.open_units) == (24, 24, 0, 2, 0)
     assert report.encoding is not None and report.encoding.lower().startswith("gb")
     found = db.execute(text("SELECT code, name, posts FROM grid ORDER BY code")).all()
@@ -48,7 +48,7 @@ def test_every_row_is_accounted_for(db: Session, ids: dict[str, int], tmp_path: 
     codes = sorted(ids)
     lines = ["unit,grid,posts", f"{codes[0]},G1,1", f"{codes[0]},G1,1", f"{codes[1]},G1,x", ",G1,", "nobody,G1,",
              f"{codes[2]},G1,", f"{codes[2]},G2,", f"{codes[3]},,", f"{codes[4]},{'x' * 81},", f"{codes[5]},G2,"]  # fmt: skip
-    report, done = plan_files.load_table(db, write(tmp_path / "a.csv", lines), name="p")
+    report, done = plan_imports.load_table(db, write(tmp_path / "a.csv", lines), name="p")
     assert report.rows_in == 10 and (report.added, report.duplicate, report.rejected) == (3, 1, 6)
     assert dict(report.rejects_by_code) == {
         "posts-invalid": 1, "unit-missing": 1, "unit-unknown": 1, "row-conflict": 2, "grid-code": 1,
@@ -83,7 +83,7 @@ def test_a_cut_unit_stands_for_its_parts(db: Session, ids: dict[str, int], tmp_p
 )
 def test_refusals(db: Session, ids: dict[str, int], tmp_path: Path, lines: list[str], code: str) -> None:
     with pytest.raises(RefusedFile) as refused:
-        plan_files.load_table(db, write(tmp_path / "a.csv", lines), name="p")
+        plan_imports.load_table(db, write(tmp_path / "a.csv", lines), name="p")
     assert refused.value.code == code
 
 
@@ -99,17 +99,17 @@ def test_the_round_trip_is_the_same_plan(db: Session, ids: dict[str, int], tmp_p
     out = tmp_path / "p.csv"
     plan_files.export(db, "p", out)
     assert "'=1+1" in out.read_text(encoding="utf-8-sig")
-    plan_files.load_table(db, out, name="back", nest="free")
+    plan_imports.load_table(db, out, name="back", nest="free")
     assert plans.assignment(db, "back") == plans.assignment(db, "p")
     with pytest.raises(RefusedArgument, match="already a plan"):
-        plan_files.load_table(db, out, name="back")
+        plan_imports.load_table(db, out, name="back")
 
 
 def test_columns_named_by_hand(db: Session, ids: dict[str, int], tmp_path: Path) -> None:
     lines = ["街区,片,名", *(f"{code},P1,片一" for code in ids)]
     fields: Any = {"unit_field": "街区", "code_field": "片", "name_field": "名"}
-    _, done = plan_files.load_table(db, write(tmp_path / "a.csv", lines), name="p", **fields)
+    _, done = plan_imports.load_table(db, write(tmp_path / "a.csv", lines), name="p", **fields)
     assert done.grids == 1 and db.scalar(text("SELECT name FROM grid")) == "片一"
     with pytest.raises(RefusedFile) as refused:
-        plan_files.load_table(db, tmp_path / "a.csv", name="q", unit_field="没有")
+        plan_imports.load_table(db, tmp_path / "a.csv", name="q", unit_field="没有")
     assert refused.value.code == "column-missing"
