@@ -140,6 +140,7 @@ def duckdb_csv(settings: Settings, path: Path, rows: int) -> dict[str, object]:
 
 def copy_limit(settings: Settings, path: Path, rows: int) -> dict[str, object]:
     """The limit: the finished binary rows of one batch, copied again and again into a bare table."""
+    from etl import copying
     from etl.cases import store
     from etl.cases.clean import clean, now_us
     from etl.cases.rules import settle
@@ -150,7 +151,7 @@ def copy_limit(settings: Settings, path: Path, rows: int) -> dict[str, object]:
         rules = settle(session, table, "bench", map_file=None, crs="auto", now=now_us())
         part = clean(next(iter(table.batches())), rules)
         columns = store.row_columns(part)
-        hashes = store.copying.hashes(columns, len(part))
+        hashes = copying.hashes(columns, len(part))
         n = len(part)
         encoded = store.encode(
             part, columns, hashes, np.ones(n, np.int32), np.full(n, -1, np.int32), np.arange(n)
@@ -167,11 +168,11 @@ def copy_limit(settings: Settings, path: Path, rows: int) -> dict[str, object]:
                 connection.cursor() as cursor,
                 cursor.copy(f"COPY peer_limit ({names}) FROM STDIN (FORMAT BINARY, FREEZE)") as copy,
             ):
-                copy.write(store.copying.HEAD)
+                copy.write(copying.HEAD)
                 view = memoryview(encoded.payload.data)
                 for start in range(0, len(view), 1 << 20):
                     copy.write(view[start : start + (1 << 20)])
-                copy.write(store.copying.TAIL)
+                copy.write(copying.TAIL)
             done += n
         seconds = time.perf_counter() - begun
         session.rollback()

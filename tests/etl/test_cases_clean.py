@@ -239,5 +239,10 @@ def test_shifted_and_projected_positions_become_wgs84() -> None:
 
 def test_a_word_is_looked_up_once() -> None:
     asked: list[str] = []
-    map_words(pa.array(["a", "a", "b", None]), lambda w: asked.append(w) or len(asked), 0)
+
+    def number(word: str) -> int:
+        asked.append(word)
+        return len(asked)
+
+    map_words(pa.array(["a", "a", "b", None]), number, 0)
     assert asked == ["a", "b"]

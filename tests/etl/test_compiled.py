@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import struct
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +41,7 @@ def as_columns(rows: list[tuple[object, ...]]) -> list[copying.Column]:
     ]
 
 
-def as_values(row: tuple[object, ...]) -> list[tuple[bytes, bytes] | None]:
+def as_values(row: tuple[Any, ...]) -> list[tuple[bytes, bytes] | None]:
     """(value, prefix) of each field."""
     a, us, b, small, point = row
     ewkb = None if point is None else struct.pack("<BIIdd", 1, 0x20000001, 4326, *point)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -210,7 +211,7 @@ def test_seasons_hours_and_lateness_show(life: list[happenings.Batch]) -> None:
     assert 0.05 < late < 0.35
 
 
-def sites_book() -> object:
+def sites_book() -> Any:
     from etl.sample import catalogue
 
     return catalogue.read()
@@ -250,7 +251,7 @@ def test_every_kind_of_dirt_is_in_the_files_and_counted(small: Written) -> None:
     assert twice == hotline.account.duplicate + hotline.account.rejected["row-conflict"] // 2
     assert sum("\x00" in r["诉求内容"] for r in good) == hotline.account.rejected["control-character"]
     assert sum("1300000" in r["诉求内容"] for r in good) == hotline.account.masked
-    account = hotline.account.as_dict()
+    account: dict[str, Any] = hotline.account.as_dict()
     assert account["rows"] == account["added"] + account["duplicate"] + sum(
         account["rejects_by_code"].values()
     )

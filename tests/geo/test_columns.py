@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from geo import column_files as files
 from geo.analysis import counts
@@ -100,7 +101,7 @@ def test_columns_hold_what_the_database_holds(loaded: Settings) -> None:
 def test_a_commit_makes_columns_stale_and_a_rollback_does_not(loaded: Settings) -> None:
     store = ColumnStore(loaded, watch=False)
     before = store.current()
-    with sessions.Session(sessions.engine(loaded)) as db:
+    with Session(sessions.engine(loaded)) as db:
         versions.bump(db, "cases")
         db.rollback()
     assert store.current() is before

@@ -203,7 +203,7 @@ def test_parts_add_up_and_neighbours_fit(db: Session, ids: dict[str, int], divid
     ).scalars()
     ground = np.array([shapely.from_wkb(bytes(g)) for g in rows], dtype=object)
     assert shapely.coverage_is_valid(ground)
-    whole = shapely.coverage_union_all(ground)
+    whole: Any = shapely.coverage_union_all(ground)
     assert whole.geom_type == "Polygon" and not whole.interiors
     held = db.execute(text("SELECT sum(value), count(*) FROM weight")).one()
     assert (float(held[0]), held[1]) == (24 * 37, 25)
@@ -242,7 +242,7 @@ def test_plans_written_after_a_cut_have_whole_polygons(db: Session, ids: dict[st
     )
     now = {u.code: u.id for u in db.execute(text("SELECT code, id FROM unit"))}
     small_plans.plan(db, "whole", dict.fromkeys((c for c in now if c != code), "g"))
-    geom = shapely.from_wkb(bytes(db.scalar(text("SELECT ST_AsBinary(geom) FROM grid")) or b""))
+    geom: Any = shapely.from_wkb(bytes(db.scalar(text("SELECT ST_AsBinary(geom) FROM grid")) or b""))
     assert len(geom.geoms) == 1 and not geom.geoms[0].interiors
     assert geom.equals(small_plans.square(0, 0, 6, 4))
 

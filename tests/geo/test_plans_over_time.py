@@ -85,8 +85,8 @@ def test_totals_add_up_under_each(
         cases = _by_hand(db)
     held = [(FIRST + dt.timedelta(days=day), dict(zip(UNITS, grids, strict=True))) for day, grids in chain]
 
-    for number, (_, grids) in enumerate(held):  # as planned: every case under one plan
-        wanted = Counter(grids.get(unit) for _, unit in cases if unit)
+    for number, (_, one) in enumerate(held):  # as planned: every case under one plan
+        wanted = Counter(one.get(unit) for _, unit in cases if unit)
         _compare(counts.heat(factory, store, plan=f"plan-{number}"), wanted, len(cases))
     wanted = Counter()  # as was: each under the plan of its day
     for day, unit in cases:

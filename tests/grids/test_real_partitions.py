@@ -33,7 +33,8 @@ def plain_graph(
     xy: np.ndarray, pairs: np.ndarray, length: Floats, area_m2: Floats, perimeter_m: Floats
 ) -> UnitGraph:
     n = len(xy)
-    indptr, indices, length_m, walkable = csr(n, *pairs.T, length, np.ones(len(pairs), bool))
+    a, b = pairs.T
+    indptr, indices, length_m, walkable = csr(n, a, b, length, np.ones(len(pairs), bool))
     return UnitGraph(
         np.arange(n), tuple(map(str, range(n))), np.full(n, -1), (), (), xy[:, 0].copy(), xy[:, 1].copy(), area_m2,
         perimeter_m, indptr, indices, length_m, walkable,

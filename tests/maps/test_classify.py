@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maps import classify
+from maps.natural import natural_starts
 
 VALUES = st.lists(st.one_of(st.integers(0, 50), st.integers(0, 10**7), st.just(0)), max_size=60)
 FLOATS = st.lists(st.floats(0, 1e9, allow_subnormal=False), max_size=60)
@@ -35,7 +36,7 @@ def test_natural_classes_are_the_best_of_all(values: list[int], classes: int, ra
         )
 
     best = min(spread((0, *cut)) for cut in itertools.combinations(range(1, len(axis)), k - 1))
-    found = classify.natural_starts(axis, weight, k)
+    found = natural_starts(axis, weight, k)
     assert spread(tuple(found.tolist())) == pytest.approx(best, abs=1e-6)
 
 

@@ -12,7 +12,7 @@ from etl.sample import SampleSpec, city
 from maps import compact
 
 
-def unpack(parts: compact.Packed) -> shapely.Geometry:
+def unpack(parts: compact.Packed) -> shapely.MultiPolygon:
     polygons = []
     for part in parts:
         rings = [np.cumsum(np.array(ring).reshape(-1, 2), axis=0) * compact.STEP_DEGREES for ring in part]

@@ -148,7 +148,7 @@ def test_a_path_that_no_socket_can_have_gets_a_short_one(name: str) -> None:
 def test_a_socket_folder_of_somebody_else_is_refused() -> None:
     if os.geteuid() != 0:
         home = Path("/proc/1/cwd")  # cannot be written by an ordinary user
-        with pytest.raises(cluster.ClusterError):
+        with pytest.raises(postgres.ClusterError):
             cluster.start(Settings(home=home))
         return
     home = Path(tempfile.mkdtemp(prefix="wangge-alien-"))
@@ -156,7 +156,7 @@ def test_a_socket_folder_of_somebody_else_is_refused() -> None:
     alien = Settings(home=home, fsync=False)
     alien.socket_dir.mkdir()
     os.chown(alien.socket_dir, 12345, 12345)
-    with pytest.raises(cluster.ClusterError, match="12345"):
+    with pytest.raises(postgres.ClusterError, match="12345"):
         cluster.start(alien)
     shutil.rmtree(home)
 

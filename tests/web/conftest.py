@@ -23,7 +23,7 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, expect, sync_playwright
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -318,9 +318,13 @@ def visit(browser: Browser) -> Iterator[Callable[..., Watched]]:
             if not asked.url.startswith((base, "data:", f"blob:{base}")):
                 watched.outside.append(asked.url)
 
+        def dismiss(asked: Dialog) -> None:
+            watched.errors.append(f"dialog {asked.message}")
+            asked.dismiss()
+
         context.on("request", request)
         watched.page.on("pageerror", lambda e: watched.errors.append(str(e)))
-        watched.page.on("dialog", lambda d: (watched.errors.append(f"dialog {d.message}"), d.dismiss()))
+        watched.page.on("dialog", dismiss)
         watched.page.on("console", lambda m: watched.errors.append(m.text) if m.type == "error" else None)
         return watched
 
