@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grids import terrain
+from grids import fair, terrain
 from grids.apportion import apportion
 from grids.partition import Partition
 from grids.problem import Problem
@@ -35,9 +35,10 @@ class Explanation:
 class Bounds:
     """Worst deviations that no plan can beat, as shares of the fair load (0.1 = ten percent).
 
-    `heaviest_unit`: of any plan, because units are not cut. `nested`: of any plan whose grids each lie in one area;
-    None when there are fewer grids than that needs (`fewest_nested`). `fewest`: grids needed on ground that can be
-    walked. `grids_per_area`: area code → grids, the numbers with which `nested` is reached.
+    `heaviest_unit`: of the grid with the heaviest unit in any plan, because units are not cut. `nested`: of the other
+    grids of any plan whose grids each lie in one area; None when there are fewer grids than that needs
+    (`fewest_nested`). `fewest`: grids needed on ground that can be walked. `grids_per_area`: area code → grids, the
+    numbers with which `nested` is reached.
     """
 
     heaviest_unit: float
@@ -50,8 +51,9 @@ class Bounds:
 
 def bounds(problem: Problem) -> Bounds:
     """The bounds of a problem; exact for what they state, and cheap (no search)."""
-    load, fair = terrain.load_of(problem), problem.targets
-    heaviest, heavy = _heaviest(problem, load)
+    problem = problem.counted()
+    load = terrain.load_of(problem)
+    heaviest, heavy = _heaviest(problem)
     walked = terrain.survey(problem, within_area=False)
     nested = terrain.survey(problem, within_area=True)
     closed = int(walked.closed.sum())
@@ -64,16 +66,13 @@ def bounds(problem: Problem) -> Bounds:
     for p, area in enumerate(_areas(problem, nested)):
         code = problem.graph.area_codes[area] if area >= 0 else ""
         per_area[code] = per_area.get(code, 0) + int(count[p])
-    explained += _tight(problem, nested, load, count, float(fair.mean()))
-    return Bounds(
-        heaviest, max(heaviest, off), walked.pieces + closed, nested.pieces + closed, per_area, explained
-    )
+    explained += _tight(problem, nested, load, count, float(problem.targets.mean()))
+    return Bounds(heaviest, off, walked.pieces + closed, nested.pieces + closed, per_area, explained)
 
 
 def explain(problem: Problem, partition: Partition, names: Sequence[str]) -> list[Explanation]:
     """Why grids stay outside the tolerance, worst first: too heavy units in them, or their surroundings."""
-    load, fair = terrain.load_of(problem), problem.targets
-    off = partition.loads(load) / fair - 1
+    off = partition.loads(terrain.load_of(problem)) / problem.targets - 1
     bad = np.flatnonzero(np.abs(off) > problem.tolerance + 1e-9)
     return [_why(problem, partition, names[g], g, float(off[g])) for g in bad[np.argsort(-np.abs(off[bad]))]]
 
@@ -102,25 +101,22 @@ def _why(problem: Problem, partition: Partition, name: str, g: int, off: float) 
     )  # fmt: skip
 
 
-def _heaviest(problem: Problem, load: Floats) -> tuple[float, list[Explanation]]:
-    """The deviation that single units force: their own grid is over, and the others share what is left."""
-    fair = float(problem.targets.mean())
-    largest = float(problem.targets.max())
-    over = np.flatnonzero(load > largest)
-    found = max(0.0, float(load.max()) / largest - 1)
-    rest = problem.k - len(over)
-    if len(over) and rest > 0 and problem.posts is None:
-        found = max(found, 1 - float(load.sum() - load[over].sum()) / rest / fair)
+def _heaviest(problem: Problem) -> tuple[float, list[Explanation]]:
+    """The deviation that single units force on their own grid."""
+    load = problem.whole_weight if problem.whole_weight.sum() > 0 else problem.graph.area_m2
+    posts = np.ones(problem.k) if problem.posts is None else problem.posts
+    largest = float(fair.loads(load, posts).max())
+    over = np.flatnonzero(load > largest * (1 + 1e-9))
     names = problem.graph.codes
     told = [
         Explanation(
             "unit-over-target", names[u], float(load[u] / largest), 1.0,
-            f"单元 {names[u]} 一个就有应有工作量的 {load[u] / largest:.2f} 倍；可切分该单元。",
-            f"Unit {names[u]} alone is {load[u] / largest:.2f} of a fair load; the unit can be cut.",
+            f"单元 {names[u]} 一个就有应有工作量的 {load[u] / largest:.2f} 倍，按一个网格计；可切分该单元。",
+            f"Unit {names[u]} alone is {load[u] / largest:.2f} of a fair load and counts as one grid; it can be cut.",
         )
         for u in over[np.argsort(-load[over])][:MOST_NAMED].tolist()
     ]  # fmt: skip
-    return found, told
+    return max(0.0, float(load.max()) / largest - 1) if largest > 0 else 0.0, told
 
 
 def _nested(problem: Problem, nested: Terrain, load: Floats) -> tuple[Ints | None, float]:
@@ -131,10 +127,10 @@ def _nested(problem: Problem, nested: Terrain, load: Floats) -> tuple[Ints | Non
     free = nested.piece >= 0
     total = np.bincount(nested.piece[free], weights=load[free], minlength=nested.pieces).astype(np.float64)
     units = np.bincount(nested.piece[free], minlength=nested.pieces)
-    fair = float(problem.targets[~nested.closed].mean())
+    each = float(problem.targets[~nested.closed].mean())
     if k > units.sum():
         return None, np.inf
-    return apportion(total, fair, k, np.ones_like(units), units)
+    return apportion(total, each, k, np.ones_like(units), units)
 
 
 def _areas(problem: Problem, nested: Terrain) -> Ints:
@@ -145,10 +141,10 @@ def _areas(problem: Problem, nested: Terrain) -> Ints:
     return found
 
 
-def _tight(problem: Problem, nested: Terrain, load: Floats, count: Ints, fair: float) -> list[Explanation]:
+def _tight(problem: Problem, nested: Terrain, load: Floats, count: Ints, each: float) -> list[Explanation]:
     """The areas that cannot be divided within the tolerance, worst first."""
     free, graph = nested.piece >= 0, problem.graph
-    worth = np.bincount(nested.piece[free], weights=load[free], minlength=nested.pieces) / fair
+    worth = np.bincount(nested.piece[free], weights=load[free], minlength=nested.pieces) / each
     off = worth / count - 1
     areas = _areas(problem, nested)
     found = []
@@ -168,8 +164,8 @@ def _tight(problem: Problem, nested: Terrain, load: Floats, count: Ints, fair: f
 def _scattered(problem: Problem, ground: Terrain, how: str) -> list[Explanation]:
     """Pieces of ground below half a grid's worth that need a grid of their own all the same."""
     free, load = ground.piece >= 0, terrain.load_of(problem)
-    fair = float(problem.targets.mean())
-    worth = np.bincount(ground.piece[free], weights=load[free], minlength=ground.pieces) / fair
+    each = float(problem.targets.mean())
+    worth = np.bincount(ground.piece[free], weights=load[free], minlength=ground.pieces) / each
     first = np.full(ground.pieces, -1, np.int64)
     first[ground.piece[free][::-1]] = np.flatnonzero(free)[::-1]
     found = []

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.db.tables import Audit
 from grids import stored, units, weights
-from grids.measures import polsby_popper
-from grids.stored import Stored
-from grids.units import Floats
+from grids.measures import deviation, polsby_popper
 
 SHOWN = ("cases", "workload", "households")
 
@@ -64,17 +61,9 @@ def metrics(session: Session, plan: int | str, weight: str | None = None) -> tup
         "areas": [len(found) for found in partition.areas_of()],
     }
     columns |= {one: partition.loads(load).tolist() for one, load in known.items() if one != "area"}
-    columns["deviation"] = _deviation(held, known.get(name, graph.area_m2)).tolist()
+    columns["deviation"] = deviation(partition, known.get(name, graph.area_m2), held.posts).tolist()
     columns["deviation_of"] = [name] * partition.k
     return held.plan.id, columns
-
-
-def _deviation(held: Stored, weight: Floats) -> Floats:
-    """How far each grid's load is from what is fair for its posts: 0.1 is ten percent above it; nan without any load."""
-    loads, posts = held.partition.loads(weight), held.posts
-    fair = loads.sum() / max(float(posts.sum()), 1e-12) * posts
-    off = np.divide(loads, fair, out=np.full(len(loads), np.nan), where=fair > 0) - 1.0
-    return np.asarray(off, np.float64)
 
 
 def note(session: Session, plan_id: int, what: dict[str, Any], who: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grids import fair
 from grids.units import Floats, Ints, UnitGraph
 
 Nesting = Literal["strict", "soft", "free"]
@@ -24,6 +25,8 @@ class Problem:
     `start[u]` is the grid of each unit to begin with (−1: open); units with `locked[u]` keep it whatever happens. A
     grid all of whose starting units are locked is closed: nothing enters it either. Without them the engine starts
     from nothing. The same problem and `seed` give the same answer.
+
+    `uncut[u]` is what units weigh in full where `weight` counts them as one grid's worth at most (`counted`).
     """
 
     graph: UnitGraph
@@ -36,6 +39,7 @@ class Problem:
     locked: NDArray[np.bool_] | None = None
     seed: int = 0
     extra: dict[str, Floats] = field(default_factory=dict)  # further weights to keep even as far as that goes
+    uncut: Floats | None = None
 
     @property
     def targets(self) -> Floats:
@@ -43,6 +47,17 @@ class Problem:
         share = np.ones(self.k) if self.posts is None else self.posts
         found = self.weight.sum() * share / share.sum()
         return np.asarray(found, dtype=np.float64)
+
+    @property
+    def whole_weight(self) -> Floats:
+        """What the units weigh in full."""
+        return self.weight if self.uncut is None else self.uncut
+
+    def counted(self) -> Problem:
+        """The same with units too heavy for any grid counted as one full grid, so that the others share what is left."""
+        posts = np.ones(self.k) if self.posts is None else self.posts
+        extra = {name: fair.counted(weight, posts) for name, weight in self.extra.items()}
+        return replace(self, weight=fair.counted(self.weight, posts), extra=extra, uncut=self.whole_weight)
 
     def rng(self) -> np.random.Generator:
         """A fresh generator of this problem's seed."""

@@ -104,7 +104,7 @@ def _problem(
     )
     if per_grid is not None:  # a wish for the average: never fewer grids than the ground allows
         k = min(max(k, search.fewest(problem)), graph.n)
-    return replace(problem, k=k, posts=wishes.posts(posts, k))
+    return replace(problem, k=k, posts=wishes.posts(posts, k)).counted()
 
 
 def _settings(problem: Problem, weight: str | Sequence[str]) -> dict[str, Any]:

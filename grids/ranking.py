@@ -61,7 +61,7 @@ def ranked(
     problem = Problem(
         graph, weights.read(session, graph, weight), held.partition.k, tolerance, row.nesting,  # type: ignore[arg-type]
         held.posts if (held.posts != 1).any() else None, held.partition.grid, locked, seed,
-    )  # fmt: skip
+    ).counted()  # fmt: skip
     ensemble.measures_of(problem, held.partition)  # an incomplete plan is refused before anything takes long
     found = ensemble.sample(problem, plans=plans, chains=chains, progress=progress, cancel=cancel)
     ranks = ensemble.rank(found, held.partition)

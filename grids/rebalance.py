@@ -136,14 +136,14 @@ def _judged(
 ) -> Rebalanced:
     """The bookkeeping of what was done."""
     moved = partition.grid != start
-    total = max(float(problem.weight.sum()), 1e-300)
+    total = max(float(problem.whole_weight.sum()), 1e-300)
     off = np.abs(work.state.loads / np.maximum(staffed.problem.targets, 1e-12) - 1)
     closed = np.flatnonzero(nudges.closed(staffed.problem, staffed.home))
     stuck = explanations.outside(staffed.problem, work.state.label, work.fair, closed)
     return Rebalanced(
         partition=partition,
-        moved_weight=float(problem.weight[moved].sum()),
-        moved_share=float(problem.weight[moved].sum()) / total,
+        moved_weight=float(problem.whole_weight[moved].sum()),
+        moved_share=float(problem.whole_weight[moved].sum()) / total,
         moved_units=int(moved.sum()),
         changed_grids=len(np.unique(np.concatenate([partition.grid[moved], start[moved]]))),
         least_share=staffed.least / total,

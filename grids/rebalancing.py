@@ -81,7 +81,9 @@ def _problem(
         partition.graph, load, partition.k, tolerance=tolerance, seed=seed, start=partition.grid
     )
     nesting: Any = held.plan.nesting
-    return replace(problem, nesting=nesting, locked=fixed, posts=posts if (posts != 1).any() else None)
+    return replace(
+        problem, nesting=nesting, locked=fixed, posts=posts if (posts != 1).any() else None
+    ).counted()
 
 
 def _grid(held: Stored, code: str | None, field: str) -> int | None:

@@ -117,8 +117,10 @@ def _tell(made: Any, tolerance: float) -> None:
         else f"at least {limits.fewest_nested} grids needed"
     )
     output.say(
-        f"{made.grids} 个网格。任何方案的最大偏差不低于 {limits.heaviest_unit:.1%}；严格嵌套：{nested_zh}。",
-        f"{made.grids} grids. No plan's worst grid can be below {limits.heaviest_unit:.1%}; strictly nested: {nested_en}.",
+        f"{made.grids} 个网格。任何方案的最大偏差不低于：最重单元所在网格 {limits.heaviest_unit:.1%}；"
+        f"严格嵌套的其余网格 {nested_zh}。",
+        f"{made.grids} grids. No plan can go below {limits.heaviest_unit:.1%} for the grid with the heaviest unit; "
+        f"strictly nested, {nested_en} for the others.",
     )
     for reason in [*limits.explained, *made.plans[0].explained]:
         output.say(reason.zh, reason.en)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grids import constraints
+from grids import constraints, fair
 from grids.bands import Bands
 from grids.constraints import Beside, Violation
 from grids.drafts.draft import Draft
@@ -113,15 +113,16 @@ def described(draft: Draft, grids: Ints) -> list[ChangedGrid]:
 def deviations(draft: Draft) -> Floats:
     """How far each grid's load is from what is fair for its posts; nan when nothing weighs anything."""
     loads = draft.ledger.loads[0]
-    fair = load_per_post(draft) * draft.grids.posts
-    found = np.divide(loads, fair, out=np.full(len(loads), np.nan), where=fair > 0) - 1.0
+    wanted = load_per_post(draft) * draft.grids.posts
+    found = np.divide(loads, wanted, out=np.full(len(loads), np.nan), where=wanted > 0) - 1.0
     return np.asarray(found, np.float64)
 
 
 def load_per_post(draft: Draft) -> float:
-    """The assigned load over all posts, in the weight's own unit."""
-    posts = float(draft.grids.posts.sum())
-    return float(draft.ledger.loads[0].sum()) / posts if posts else 0.0
+    """The fair load of one post (`grids.fair`) by the assigned load, in the weight's own unit."""
+    measured, held = draft.ledger.measured, draft.partition.grid >= 0
+    weight = measured.amount[0] / measured.scale[0]
+    return fair.load_per_post(weight if held.all() else weight[held], draft.grids.posts)
 
 
 def standing(draft: Draft) -> Standing:

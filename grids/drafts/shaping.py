@@ -84,7 +84,7 @@ def fix(
     problem = Problem(
         partition.graph, balance_weight(draft), len(draft.grids), tolerance or draft.row.tolerance,
         draft.row.nesting, draft.grids.posts, partition.grid, locked, seed,  # type: ignore[arg-type]
-    )  # fmt: skip
+    ).counted()  # fmt: skip
     found = editing.fix(problem, g)
     return _reshape(session, desk, draft, Change("fix", what={"of": grid}), found.grid, author)
 

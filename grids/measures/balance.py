@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grids import fair
 from grids.partition import Partition
 from grids.units import Floats
 
@@ -39,9 +40,9 @@ def of(partition: Partition, weight: Floats, tolerance: float = 0.10, posts: Flo
     mean_load = total / max(len(held), 1)
     if total <= 0 or not len(held):
         return Balance(total, mean_load, None, None, None, None, None, 0)
-    fair = total * share / share.sum()
-    off = np.abs(loads / fair - 1.0)
-    heavy = heaviest_unit(partition, weight)[held] > fair
+    wanted = fair.loads(weight[partition.grid >= 0], share)
+    off = np.abs(loads / wanted - 1.0)
+    heavy = heaviest_unit(partition, weight)[held] > wanted * (1 + ROUNDING)
     return Balance(
         total=total,
         mean_load=mean_load,
@@ -57,14 +58,13 @@ def of(partition: Partition, weight: Floats, tolerance: float = 0.10, posts: Flo
 def deviation(partition: Partition, weight: Floats, posts: Floats | None = None) -> Floats:
     """How far each grid's load is from its fair load: 0.1 is ten percent above it; nan when nothing weighs anything.
 
-    Without `posts` (k numbers above 0) the fair load is the mean of all grids.
+    Without `posts` (k numbers above 0) every grid has one; see `grids.fair`.
     """
     loads = partition.loads(weight)
     share = np.ones(partition.k) if posts is None else np.asarray(posts, float)
-    total = loads.sum()
-    if total <= 0:
-        return np.full(partition.k, np.nan)
-    return np.asarray(loads / (total * share / share.sum()) - 1.0, dtype=np.float64)
+    wanted = fair.loads(weight[partition.grid >= 0], share)
+    found = np.divide(loads, wanted, out=np.full(len(loads), np.nan), where=wanted > 0) - 1.0
+    return np.asarray(found, np.float64)
 
 
 def heaviest_unit(partition: Partition, weight: Floats) -> Floats:

@@ -64,9 +64,10 @@ def test_balance_by_hand() -> None:
     partition = Partition(lattice(4, 1), np.array([0, 0, 1, 2]), 4)  # the fourth grid has no unit
     found = balance.of(partition, np.array([1.0, 1.0, 1.0, 9.0]), 0.5)
     assert (found.total, found.mean_load) == (12.0, 4.0)
-    assert found.largest == pytest.approx(1.25) and found.mean == pytest.approx((0.5 + 0.75 + 1.25) / 3)
-    assert found.within == pytest.approx(1 / 3)
-    assert (found.forgiven, found.largest_forgiven) == (1, pytest.approx(0.75))
+    # the heavy unit counts as a full grid: the other two share 3, 1.5 each
+    assert found.largest == pytest.approx(5.0) and found.mean == pytest.approx((1 / 3 + 1 / 3 + 5) / 3)
+    assert found.within == pytest.approx(2 / 3)
+    assert (found.forgiven, found.largest_forgiven) == (1, pytest.approx(1 / 3))
 
 
 def test_a_grid_with_two_posts_owes_twice_as_much() -> None:

@@ -64,12 +64,15 @@ def test_measures() -> None:
     partition = Partition(lattice(4, 2, areas=2), np.array([0, 0, 1, 1, 0, 0, 1, 1]), 2)
     assert measures.polsby_popper(partition) == pytest.approx(np.pi / 4)
     weight = np.array([3.0, 0, 1, 0, 0, 0, 0, 0])
-    assert measures.deviation(partition, weight).tolist() == [0.5, -0.5]
+    assert measures.deviation(partition, weight).tolist() == [
+        2.0,
+        0.0,
+    ]  # one unit is a grid of its own: 1 is left
     assert np.isnan(measures.deviation(partition, np.zeros(8))).all()
     assert measures.crossing(partition) == 0
     assert measures.crossing(Partition(partition.graph, np.zeros(8, np.int64), 1)) == 1
     card = measures.score(partition, weight)
-    assert (card.largest_deviation, card.within_tolerance, card.open_units) == (0.5, 0.0, 0)
+    assert (card.largest_deviation, card.within_tolerance, card.open_units) == (2.0, 0.5, 0)
 
 
 def test_every_broken_rule_is_named() -> None:
