@@ -134,9 +134,11 @@ def solve(problem: Problem, taste: Taste, progress: Progress = silent) -> Ints:
     ground = terrain.survey(problem, within_area=taste.nesting == "strict")
     _check_pieces(problem, ground, taste.nesting)
     starts = max(1, min(MOST_STARTS, SMALL_CITY // problem.graph.n))
+    begin, target = _seeded(problem, ground, taste)  # the same for every start: chance comes with the moves
     best, least = np.empty(0, np.int64), (np.inf, np.inf)
     for i in range(starts):
-        plan = _start(problem, ground, taste, np.random.SeedSequence([problem.seed, i]).generate_state(1)[0])
+        chance = np.random.SeedSequence([problem.seed, i]).generate_state(1)[0]
+        plan = _start(ground, taste, begin.copy(), target, int(chance))
         label = _refine(problem, plan, taste, TINY_COLD[i % len(TINY_COLD)], progress)
         off = plan.excess(plan.book.target[:, 0])
         rank = (float(np.maximum(off - problem.tolerance, 0).max()), float(plan.book.energy.sum()))
@@ -145,21 +147,22 @@ def solve(problem: Problem, taste: Taste, progress: Progress = silent) -> Ints:
     return best
 
 
-def _start(problem: Problem, ground: Terrain, taste: Taste, seed: int) -> Refiner:
-    """A seeded plan with its books open."""
-    pieces = ground
-    if taste.nesting == "soft":
-        pieces = _soft_pieces(problem)
+def _seeded(problem: Problem, ground: Terrain, taste: Taste) -> tuple[Ints, Floats]:
+    """The labels to begin with, and what every grid should then hold."""
+    pieces = _soft_pieces(problem) if taste.nesting == "soft" else ground
     home, target = _shares(problem, pieces)
     label = seeds.seed(pieces, home, target)
-    target = _fair(problem, ground) if taste.nesting == "soft" else target
-    weights = ground.ground.weight
-    extra = weights.sum(axis=0)[1:] * (target / target.sum())[:, None]
+    return label, _fair(problem, ground) if taste.nesting == "soft" else target
+
+
+def _start(ground: Terrain, taste: Taste, label: Ints, target: Floats, seed: int) -> Refiner:
+    """A seeded plan with its books open."""
+    extra = ground.ground.weight.sum(axis=0)[1:] * (target / target.sum())[:, None]
     book = energy.open_book(
         ground.ground, label, np.column_stack([target, extra]), closed=ground.closed, held=ground.held,
         crossing=taste.crossing > 0,
     )  # fmt: skip
-    return Refiner(ground.ground, book, int(seed))
+    return Refiner(ground.ground, book, seed)
 
 
 def _refine(problem: Problem, plan: Refiner, taste: Taste, cold: float, progress: Progress) -> Ints:

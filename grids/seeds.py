@@ -21,6 +21,7 @@ FAR_M = 1e7  # further apart than any two places of a city: keeps pieces of grou
 STEP = 0.6
 SLOWER = 0.96
 STAY = 0.4  # of a middle's old place when it moves to the middle of its cell
+THREADED = 20_000  # units: for fewer, starting threads takes longer than they save
 WIDEST = 1.0  # deviations beyond this move a radius no faster
 
 
@@ -80,10 +81,11 @@ def _balanced(
     middle = _middles(xy, label, size[free], k)
     radius, best, least = np.zeros(k), label, np.inf
     own = np.flatnonzero(~terrain.closed)
+    threads = -1 if len(free) >= THREADED else 1
     for turn in range(2 * rounds):
         lift = np.sqrt(np.maximum(radius.max() - radius, 0))
         centre = np.column_stack([middle, FAR_M * home, lift])[own]
-        label = own[cKDTree(centre).query(at, workers=-1)[1]]
+        label = own[cKDTree(centre).query(at, workers=threads)[1]]
         off = np.bincount(label, weights=load, minlength=k) / target - 1
         cell = np.bincount(label, weights=area, minlength=k)
         if (spread := float(np.abs(off[own]).mean())) < least:

@@ -32,7 +32,7 @@ def assert_contiguous(partition: Partition) -> None:
             assert not members or nx.is_connected(walk.subgraph(members)), g
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.integers(2, 9), st.integers(2, 9), st.integers(1, 3), st.integers(1, 12), st.integers(0, 2**32 - 1),
     st.sampled_from(["strict", "soft", "free"]), st.booleans(),
@@ -64,7 +64,7 @@ def test_proposals_are_complete_contiguous_and_nested(
     assert all((a.partition.grid == b.partition.grid).all() for a, b in zip(found, again, strict=True))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(3, 9), st.integers(3, 9), st.integers(2, 5), st.integers(0, 2**32 - 1))
 def test_locked_grids_keep_their_ground(columns: int, rows: int, k: int, seed: int) -> None:
     graph = lattice(columns, rows)
