@@ -37,6 +37,7 @@ EFFORT = 100_000  # units shaken one by one in all
 
 SMALL_CITY = 1_500  # units; smaller ones are searched from several starts
 MOST_STARTS = 60
+SATISFIED = 12  # starts in a row that were no better: further ones will hardly be
 TINY_COLD = (
     0.5,
     0.2,
@@ -135,15 +136,18 @@ def solve(problem: Problem, taste: Taste, progress: Progress = silent) -> Ints:
     _check_pieces(problem, ground, taste.nesting)
     starts = max(1, min(MOST_STARTS, SMALL_CITY // problem.graph.n))
     begin, target = _seeded(problem, ground, taste)  # the same for every start: chance comes with the moves
-    best, least = np.empty(0, np.int64), (np.inf, np.inf)
+    best, least, idle = np.empty(0, np.int64), (np.inf, np.inf), 0
     for i in range(starts):
         chance = np.random.SeedSequence([problem.seed, i]).generate_state(1)[0]
         plan = _start(ground, taste, begin.copy(), target, int(chance))
         label = _refine(problem, plan, taste, TINY_COLD[i % len(TINY_COLD)], progress)
         off = plan.excess(plan.book.target[:, 0])
         rank = (float(np.maximum(off - problem.tolerance, 0).max()), float(plan.book.energy.sum()))
+        idle = 0 if rank < least else idle + 1
         if rank < least:
             best, least = label, rank
+        if idle >= SATISFIED:
+            break
     return best
 
 
