@@ -145,7 +145,7 @@ def _posts(given: str | None) -> float | list[float] | None:
             rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
         head = [cell.strip().lower() for cell in rows[0]] if rows else []
         at = next((i for i, cell in enumerate(head) if cell in ("posts", "岗位", "岗位数")), -1)
-        if at >= 0 or not head[-1].replace(".", "", 1).isdigit():
+        if at >= 0 or not _is_number(head[-1]):
             rows = rows[1:]
         return [float(row[at]) for row in rows]
     except (OSError, ValueError, IndexError, UnicodeDecodeError) as problem:
@@ -153,6 +153,14 @@ def _posts(given: str | None) -> float | list[float] | None:
             f"读不出岗位数：{given[:80]}。", f"No numbers of posts in {given[:80]}.", code="posts", field="posts",
             do_zh="给一个数，或每行一个数的 CSV 文件。", do_en="Give a number, or a CSV file with one number a line.",
         ) from problem  # fmt: skip
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _obstacles(path: Path) -> tuple[Any, Any]:
