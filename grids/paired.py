@@ -23,7 +23,8 @@ LOWER_IS_BETTER = ("largest_deviation", "mean_deviation", "gini", "overdue_sprea
 class Weekly:
     """A period under one plan, week by week: `load`, `decided`, `late` per week and grid (W × k); `near`, `placed` per week.
 
-    decided: cases of which it is known whether they met their due time; late: those that did not. `posts` per grid.
+    decided: cases of which it is known whether they met their due time; late: those that did not. `posts` per grid;
+    `fair_share`: the share of the whole load that is fair for each grid (`grids.fair`, by the whole period).
     """
 
     load: Floats
@@ -32,6 +33,7 @@ class Weekly:
     near: Floats
     placed: Floats
     posts: Floats
+    fair_share: Floats
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,7 @@ def figures(week: Weekly, times: Floats) -> dict[str, Floats]:
     """The figures when week w counts `times[r, w]` times, one row for each r; nan where one is unknown."""
     load = times @ week.load
     with np.errstate(invalid="ignore", divide="ignore"):
-        fair = load.sum(axis=1, keepdims=True) * (week.posts / week.posts.sum())
-        off = np.abs(load / fair - 1.0)
+        off = np.abs(load / (load.sum(axis=1, keepdims=True) * week.fair_share) - 1.0)
         near = (times @ week.near) / (times @ week.placed)
     return {
         "largest_deviation": off.max(axis=1, initial=-np.inf)

@@ -23,7 +23,7 @@ from geo.analysis.selection import EPOCH, day_number, select
 from geo.cases import CaseFilter
 from geo.columns import Columns
 from geo.errors import RefusedArgument
-from grids import ground, stored, units
+from grids import fair, ground, stored, units
 from grids.measures import near_line
 from grids.paired import REPLICATES, Paired, Weekly, compare
 from grids.rules import rules
@@ -222,6 +222,7 @@ def _weekly(held: Stored, cases: _Cases, near: NDArray[np.bool_]) -> Weekly:
         return np.bincount(cases.week[chosen], minlength=cases.weeks).astype(np.float64)
 
     ones = np.ones(len(grid))
+    weight = np.bincount(cases.unit[inside], weights=cases.worth[inside]).astype(np.float64)
     return Weekly(
         load=per_grid(cases.worth, inside),
         decided=per_grid(ones, inside & cases.decided),
@@ -229,6 +230,7 @@ def _weekly(held: Stored, cases: _Cases, near: NDArray[np.bool_]) -> Weekly:
         near=per_week(inside & near),
         placed=per_week(inside),
         posts=held.posts,
+        fair_share=fair.loads(weight, held.posts) / max(float(weight.sum()), 1e-300),
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.errors import NotFound, RefusedArgument
-from grids import judging, plans, proposals
+from grids import fair, judging, plans, proposals
 from grids.measures.catalogue import FIGURES
 from tests.grids import judged_city
 
@@ -44,7 +44,14 @@ def test_loads_by_sql(city: Session) -> None:
         float,
     )
     card = judging.scorecard(city, plan, weight="cases", tolerance=0.3)
-    off = np.abs(loads / loads.mean() - 1)
+    per_unit = city.scalars(
+        text(
+            "SELECT count(c.id) FROM plan_unit pu JOIN cases c USING (unit_id) "
+            "WHERE plan_id = :p AND grid_id IS NOT NULL GROUP BY unit_id"
+        ),
+        {"p": plan},
+    ).all()
+    off = np.abs(loads / fair.load_per_post(np.array(per_unit, float), np.ones(len(loads))) - 1)
     assert card.figures["total"] == loads.sum() == card.figures["placed_cases"]
     assert card.figures["largest_deviation"] == pytest.approx(off.max())
     assert card.figures["mean_deviation"] == pytest.approx(off.mean())

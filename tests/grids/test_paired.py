@@ -21,7 +21,7 @@ def weekly(rng: np.random.Generator, weeks: int = WEEKS, k: int = GRIDS) -> Week
     placed = load.sum(axis=1)
     late = rng.binomial(decided.astype(int), 0.2).astype(float)
     near = rng.binomial(placed.astype(int), 0.3).astype(float)
-    return Weekly(load, decided, late, near, placed, np.ones(k))
+    return Weekly(load, decided, late, near, placed, np.ones(k), np.full(k, 1 / k))
 
 
 def test_the_whole_period_counts_every_week_once() -> None:
