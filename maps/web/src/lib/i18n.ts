@@ -53,6 +53,10 @@ export function span(lang: Lang, from: string | null, to: string | null): string
   if (!from && !to) return say(lang, "allTime");
   const last = to ? addDays(to, -1) : null;
   if (from && from === last) return day(lang, from);
+  if (from && last && from.slice(0, 4) === last.slice(0, 4)) { // the year once: where the language says it
+    const bare = { year: undefined };
+    return lang === "zh" ? `${day(lang, from)} – ${day(lang, last, bare)}` : `${day(lang, from, bare)} – ${day(lang, last)}`;
+  }
   return `${from ? day(lang, from) : "…"} – ${last ? day(lang, last) : "…"}`;
 }
 

@@ -97,7 +97,7 @@ export const MESSAGES = {
 
   legend: ["图例", "Legend"],
   noData: ["无数据", "No data"],
-  hidden: ["不显示（少于 {k} 等）", "Hidden (under {k} etc.)"],
+  hidden: ["不显示（保护小数）", "Hidden (small counts)"],
   hiddenShort: ["不显示", "hidden"],
   hiddenBrief: ["少于 {k} 等，不公开", "under {k} etc., not published"],
   hiddenWhy: ["小于 {k} 的数不公开；为防相减得出，另有一处一并不显示。", "Counts below {k} are not published; one more is hidden so that subtraction finds nothing."],
@@ -174,6 +174,9 @@ export const MESSAGES = {
   expiredText: ["请重新登录，或继续以公众身份查看。", "Sign in again, or go on as a member of the public."],
   badView: ["这个链接里的条件无法使用", "This link asks for something that is not here"],
   badViewText: ["已保留可用的部分。", "What can be used was kept."],
+  noPlan: ["没有方案“{asked}”，或要登录才能看；现显示“{shown}”。", "There is no plan “{asked}”, or it needs a sign-in; “{shown}” is shown."],
+  noLayer: ["没有图层“{asked}”；现按“{shown}”显示。", "There is no layer “{asked}”; shown by “{shown}”."],
+  noZone: ["没有编码为 {code} 的区域；它可能属于另一方案。", "There is no zone with the code {code}; it may belong to another plan."],
   resetView: ["恢复默认", "Reset the view"],
   failed: ["出错了", "Something went wrong"],
   badToken: ["令牌无效或已过期。", "The token is not valid or has expired."],

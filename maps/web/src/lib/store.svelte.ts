@@ -65,8 +65,16 @@ class Store {
   });
   plan = $derived.by(() => {
     const plans = this.city?.plans ?? [];
-    const chosen = plans.find((p) => String(p.id) === this.view.plan);
+    const chosen = plans.find((p) => String(p.id) === this.view.plan || p.name === this.view.plan);
     return chosen ?? plans.find((p) => p.id === this.city?.current_plan) ?? plans[0] ?? null;
+  });
+  /** What a link asked for that is not here, in words; null when everything is. Silence would pass one plan off as another. */
+  replaced = $derived.by(() => {
+    const { by, plan } = this.view;
+    if (!this.city || !this.by) return null;
+    if (by && by !== this.by) return this.t("noLayer", { asked: by, shown: this.byName(this.by) });
+    if (this.by !== "grid" || plan === START.plan || [String(this.plan?.id), this.plan?.name].includes(plan)) return null;
+    return this.t("noPlan", { asked: plan, shown: this.plan?.name ?? "" });
   });
   /** The size of hexagons; by zoom, but never away from under a hexagon that is being looked at. */
   resolution = $derived(
