@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from grids.measures.catalogue import FIGURES, better_of
 
+WEIGHTS = {
+    "cases": ("案件数", "cases"),
+    "workload": ("处理工作量", "workload"),
+    "households": ("户数", "households"),
+    "area": ("面积", "area"),
+}
 Value = float | int | None
 PLAIN_SHARES = ("compactness", "compactness_least", "reock", "reock_least")  # a form's measure, read as 0.561
 PAIRED = {
@@ -18,6 +24,15 @@ PAIRED = {
 def name(key: str, zh: bool) -> str:
     """What a figure is called."""
     return FIGURES[key].zh if zh else FIGURES[key].en
+
+
+def weight_name(weight: str, zh: bool) -> str:
+    """What is shared out, in words; a column of the city's own keeps its name.
+
+    >>> weight_name("workload", True), weight_name("elderly", False)
+    ('处理工作量', 'elderly')
+    """
+    return WEIGHTS.get(weight, (weight, weight))[0 if zh else 1]
 
 
 def shown(key: str, value: Value) -> str:
@@ -35,6 +50,8 @@ def shown(key: str, value: Value) -> str:
         return f"{value:,.0f} m"
     if kind == "count":
         return f"{value:,}"
+    if key == "gini":
+        return f"{value:.3f}"
     return f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
@@ -52,7 +69,7 @@ def paired_name(key: str, zh: bool) -> str:
     return PAIRED[key][0 if zh else 1]
 
 
-def paired(key: str, value: Value, *, sign: bool = False) -> str:
+def paired(key: str, value: Value, *, sign: bool = False, zh: bool = False) -> str:
     """One figure of a replay; shares and deviations in percent, differences of them in percentage points.
 
     >>> paired("gini", 0.1234), paired("mean_deviation", -0.2893, sign=True), paired("gini", None)
@@ -62,10 +79,10 @@ def paired(key: str, value: Value, *, sign: bool = False) -> str:
         return "—"
     if not sign:
         return f"{value:.3f}" if key == "gini" else f"{value * 100:.1f} %"
-    return _signed(key, value) + ("" if key == "gini" else " pp")
+    return _signed(key, value) + _points(key, zh)
 
 
-def interval(key: str, low: Value, high: Value) -> str:
+def interval(key: str, low: Value, high: Value, *, zh: bool = False) -> str:
     """The interval of a difference.
 
     >>> interval("overdue_spread", -0.00042, 0.0021), interval("gini", None, None)
@@ -73,7 +90,11 @@ def interval(key: str, low: Value, high: Value) -> str:
     """
     if low is None or high is None:
         return "—"
-    return f"[{_signed(key, low)}, {_signed(key, high)}]" + ("" if key == "gini" else " pp")
+    return f"[{_signed(key, low)}, {_signed(key, high)}]" + _points(key, zh)
+
+
+def _points(key: str, zh: bool) -> str:
+    return "" if key == "gini" else " 百分点" if zh else " pp"
 
 
 def _signed(key: str, value: float) -> str:

@@ -35,7 +35,7 @@ def difference_page(session: Session, found: Comparison, lang: Lang) -> str:
         facts.append(("户数" if zh else "Households", [f"{p.households or 0:,.0f}" for p in pairs]))
     cases = np.array([p.cases for p in pairs], np.int64)
     city = features.city(session)
-    label = _period(found, zh)
+    label = f"{_period(found, zh)}{'；白色：不易手' if zh else '; white: stays'}"
     return heat_page(
         Zones(
             [f"{p.grid_before or '—'} → {p.grid_after or '—'}" for p in pairs],
@@ -92,8 +92,10 @@ def _period(found: Comparison, zh: bool) -> str:
     first, stop = found.period
     if first is None and stop is None:
         return "全部案件" if zh else "All cases"
-    last = stop - dt.timedelta(days=1) if stop else None
-    return f"{first or '…'} – {last or '…'}"
+    if stop is None:
+        return f"{first} 起" if zh else f"from {first} on"
+    last = stop - dt.timedelta(days=1)
+    return f"{first} – {last}" if first else f"{last} 止" if zh else f"until {last}"
 
 
 def array(items: list[shapely.Geometry]) -> Shapes:

@@ -13,6 +13,7 @@ from api.dependencies import release
 from api.pages import array, changed_ground, grid_lines
 from geo import features, outlines
 from geo.db.clock import city_today
+from geo.db.tables import Plan
 from geo.errors import Lang
 from grids.comparing import Comparison, Pair
 from grids.impact import Impact
@@ -45,8 +46,12 @@ def statement(session: Session, found: Impact, lang: Lang, today: dt.date) -> St
         picture=_picture(session, compared, zh),
         sections=(_replay(found.replay, zh), _pairs(compared, zh), _troubles(found, zh)),
         sources=_sources(found, zh),
-        footer=f"Wangge 网格 {release()} · {today} · {a.name} r{a.revision} → {b.name} r{b.revision}",
+        footer=f"Wangge 网格 {release()} · {today} · {_state(a, zh)} → {_state(b, zh)}",
     )
+
+
+def _state(plan: Plan, zh: bool) -> str:
+    return f"{plan.name}（修订 {plan.revision}）" if zh else f"{plan.name} (revision {plan.revision})"
 
 
 def _subtitle(compared: Comparison, today: dt.date, zh: bool) -> str:
@@ -92,10 +97,11 @@ def _beside(compared: Comparison, zh: bool) -> Section:
         rows.append((figures.name(key, zh), figures.shown(key, before), figures.shown(key, after), better))
     head = ("指标", "A", "B", "") if zh else ("Figure", "A", "B", "")
     card = compared.card_a
+    weight = figures.weight_name(card.weight, zh)
     note = (
-        f"▲ B 更好，▼ B 更差。权重 {card.weight}，容差 {card.tolerance:.0%}，近界 {card.near_m:g} m。"
+        f"▲ B 更好，▼ B 更差。权重：{weight}；容差 {card.tolerance:.0%}，近界 {card.near_m:g} m。"
         if zh
-        else f"▲ B is better, ▼ worse. Weight {card.weight}, tolerance {card.tolerance:.0%}, near a line {card.near_m:g} m."
+        else f"▲ B is better, ▼ worse. Weight: {weight}; tolerance {card.tolerance:.0%}, near a line {card.near_m:g} m."
     )
     return Section("评分对照" if zh else "Scores side by side", Table(head, tuple(rows)), note=note)
 
@@ -143,8 +149,8 @@ def _replay(found: Replay, zh: bool) -> Section:
                 figures.paired_name(key, zh),
                 figures.paired(key, one.a),
                 figures.paired(key, one.b),
-                figures.paired(key, one.difference, sign=True),
-                figures.interval(key, one.low, one.high),
+                figures.paired(key, one.difference, sign=True, zh=zh),
+                figures.interval(key, one.low, one.high, zh=zh),
                 f"{one.b_better_share:.0%}" if one.b_better_share is not None else "—",
             )
         )
@@ -241,7 +247,7 @@ def _sources(found: Impact, zh: bool) -> Section:
             "各项定义、公式与出处：docs/scores.md。易手：网格按留住面积最多的一一对应配对，与怎样命名无关。",
             "回放只换网格线：案件是谁处理、多快处理，是当时的；逾期离散因此只说明案件落在哪里，不预言新方案下的快慢。",
             "区间只反映周与周之间的变化，不含定位误差与新情况；近界案件占比说明数字依赖定位精度的程度。",
-            f"居民取自 {residents}；规范值（户数区间、每万居民岗位）在 data/rules/grids.toml。",
+            f"居民数取自单元的 {residents} 列；规范值（户数区间、每万居民岗位）在 data/rules/grids.toml。",
         )
     else:
         lines = (
@@ -250,6 +256,6 @@ def _sources(found: Impact, zh: bool) -> Section:
             "tells where late cases lie, and does not foretell speed under the new plan.",
             "Intervals tell how weeks differ, not errors of position or new circumstances; the share near a line tells how "
             "much counts depend on exact positions.",
-            f"Residents from {residents}; norms (household band, posts per 10 000 residents) in data/rules/grids.toml.",
+            f"Residents from the units' column {residents}; norms (households, posts per 10 000) in data/rules/grids.toml.",
         )
     return Section("来源与说明" if zh else "Sources and caveats", lines=lines)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from geo.db.versions import bump
 from geo.errors import NotFound, RefusedArgument
 from geo.overlap import most
+from geo.zones import resolve_plan
 from grids import ground, plans, stored, units
 from grids.ground import Ground
 from grids.overlay import Layer, Overlay, overlay
@@ -50,7 +51,7 @@ class Merged:
 def merge(
     session: Session, names: Sequence[str], *, name: str, weights: Mapping[str, float] | None = None, author: str = "operator"
 ) -> Merged:  # fmt: skip
-    """A draft `name` from the layers `names` (plans by id or name, or boundary levels), by weighted majority.
+    """A draft `name` from the layers `names` (plans by id, name or `current`, or boundary levels), by weighted majority.
 
     `weights` by layer name, 1 where not given. Raises RefusedArgument `overlay-layers` (fewer than two, twice the same,
     too many), `overlay-weight`, `plan-name`, `no-units`; NotFound `no-such-layer`.
@@ -81,7 +82,7 @@ def merge(
 def _layer(session: Session, graph: UnitGraph, area: Ground, name: str, weight: float) -> Layer:
     """A plan's grids, or the areas of a boundary level: each unit goes to the one that holds most of it."""
     try:
-        row = stored.find(session, name)
+        row = stored.find(session, resolve_plan(session, name, stored.city_today(session)).id)
     except NotFound:
         return _level(session, area, name, weight)
     held = stored.read(session, row, graph)

@@ -38,7 +38,7 @@ WORDS: dict[str, dict[str, str]] = {
         "time": "时间",
         "coloured": "颜色只用于区分相邻网格",
         "ranking": "排名",
-        "total": "合计 {total}",
+        "total": "共 {total} 件",
         "unplaced": "未定位 {n}",
         "outside": "范围外 {n}",
         "hidden": "隐去 {n}",
@@ -56,7 +56,7 @@ WORDS: dict[str, dict[str, str]] = {
         "time": "Time",
         "coloured": "Colours only tell neighbours apart",
         "ranking": "Ranking",
-        "total": "Total {total}",
+        "total": "{total} cases",
         "unplaced": "unplaced {n}",
         "outside": "outside {n}",
         "hidden": "hidden {n}",
@@ -260,7 +260,7 @@ def _numbers(values: NDArray[np.float64]) -> list[float | int | None]:
 
 
 def _totals(frame: Frame, words: dict[str, str], lang: Lang) -> str:
-    """`2024-11-01 – 2026-10-31 · 合计 200 000（未定位 12，范围外 3）`: what the shown values add up to, and what not."""
+    """`2024-11-01 – 2026-10-31 · 共 200 000 件（未定位 12，范围外 3）`: what the shown values add up to, and what not."""
     rest = [
         words[key].format(n=f"{n:,}")
         for key, n in (("unplaced", frame.unplaced), ("outside", frame.outside), ("hidden", frame.hidden))

@@ -173,8 +173,8 @@ def print_replay(found: Any) -> None:
                 words[0]: figures.paired_name(key, zh),
                 f"A {found.a.plan}": figures.paired(key, one.a),
                 f"B {found.b.plan}": figures.paired(key, one.b),
-                words[1]: figures.paired(key, one.difference, sign=True),
-                words[2]: figures.interval(key, one.low, one.high),
+                words[1]: figures.paired(key, one.difference, sign=True, zh=zh),
+                words[2]: figures.interval(key, one.low, one.high, zh=zh),
                 words[3]: f"{one.b_better_share:.0%}" if one.b_better_share is not None else "—",
             }
             for key, one in found.figures.items()

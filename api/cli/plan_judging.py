@@ -81,9 +81,9 @@ def notes_of(cards: list[Any], zh: bool) -> list[str]:
     card = cards[0]
     notes = card.notes
     said = [
-        f"权重 {card.weight}，容差 {card.tolerance:.0%}，近界 {card.near_m:g} m"
+        f"权重：{figures.weight_name(card.weight, zh)}；容差 {card.tolerance:.0%}，近界 {card.near_m:g} m"
         if zh
-        else f"weight {card.weight}, tolerance {card.tolerance:.0%}, near a line: {card.near_m:g} m"
+        else f"weight: {figures.weight_name(card.weight, zh)}; tolerance {card.tolerance:.0%}, near a line: {card.near_m:g} m"
     ]
     if "residents_from" in notes:
         said.append(

@@ -156,7 +156,7 @@ def test_neighbours_never_share_a_colour() -> None:
 def test_an_empty_city_still_makes_a_page() -> None:
     nothing = Zones([], [], np.empty(0, object))
     page = heat_page(nothing, [frame("全部时段", [])], measure="cases", measure_name="案件数", title="空")
-    assert "合计 0" in page
+    assert "共 0 件" in page
 
 
 # ── In the browser ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -171,7 +171,7 @@ def test_no_request_no_error_and_names_stay_text(show) -> None:  # type: ignore[
     assert opened.page.title() == f"云川市（合成） {NASTY}"
     head = opened.page.locator(".wg-head")
     assert NASTY in head.inner_text() and "合成数据" in head.inner_text()
-    assert "合计 444（未定位 7，范围外 2）" in head.inner_text()
+    assert "共 444 件（未定位 7，范围外 2）" in head.inner_text()
     for i in range(6):
         x = 1100 / 2 + (i - 2.5) * 120
         opened.page.mouse.move(x, 380)
@@ -214,7 +214,7 @@ def test_the_slider_recolours_and_the_legend_counts(show) -> None:  # type: igno
         == classify.colours("heat", len(classify.for_measure("cases", [0, 3, 12, 40, 80, 100, 200])))[0]
     )
     assert "2026-02" in opened.page.locator(".wg-time output").inner_text()
-    assert "合计 292" in opened.page.locator(".wg-head p").inner_text()
+    assert "共 292 件" in opened.page.locator(".wg-head p").inner_text()
     counts = [int(t) for t in opened.page.locator(".wg-legend small").all_inner_texts()]
     assert sum(counts) == 6
     opened.page.get_by_role("button", name="全部").click()
@@ -259,7 +259,7 @@ def test_english_and_shares_with_few_cases_are_pale(show) -> None:  # type: igno
     text = opened.page.locator("body").inner_text()
     assert (
         "SYNTHETIC DATA" in text
-        and "Total 239" in text
+        and "239 cases" in text
         and "no data" in text
         and f"n < {FEW}: pale · 1" in text
     )

@@ -134,7 +134,7 @@ def test_what_is_not_there_is_said(town: Settings) -> None:
 
 def test_an_empty_database_makes_an_empty_page(settings: Settings) -> None:
     data = page(settings, "grid")
-    assert data["frames"][0]["totals"].endswith("合计 0") and data["zones"]["codes"] == []
+    assert data["frames"][0]["totals"].endswith("共 0 件") and data["zones"]["codes"] == []
 
 
 def test_the_commands(
