@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from grids import ground, judging, stored
+from grids import ground, judging, lineage, stored
 from grids.judging import City, Scorecard
 from grids.measures import stability
 from grids.stored import Stored
@@ -168,23 +168,19 @@ def _moved(amount: Floats | None, changed: NDArray[np.bool_]) -> Moved | None:
 
 def _pairs(before: Stored, after: Stored, goes_on_as: Ints, amounts: dict[str, Floats | None]) -> list[Pair]:
     """Every pair of grids that share units, by grid before, most ground first."""
-    old, new = before.partition.grid, after.partition.grid
-    key = (old + 1) * (after.partition.k + 1) + new + 1
-    pair, place = np.unique(key, return_inverse=True)
+    some = lineage.held(before.partition.grid, after.partition.grid)
+    old, new, place = lineage.pairs(before.partition.grid, after.partition.grid)
     sums: dict[str, Floats | None] = {
-        name: np.bincount(place, weights=amount, minlength=len(pair)).astype(float)
+        name: np.bincount(place, weights=amount[some], minlength=len(old)).astype(float)
         if amount is not None
         else None
         for name, amount in amounts.items()
     }
     area, whole = sums["area_m2"], before.partition.area_m2
     assert area is not None
-    old, new = pair // (after.partition.k + 1) - 1, pair % (after.partition.k + 1) - 1
     rows = []
     for i in np.lexsort((new, -area, old)).tolist():
         g, h = int(old[i]), int(new[i])
-        if g < 0 and h < 0:
-            continue
         rows.append(
             Pair(
                 grid_before=before.codes[g] if g >= 0 else "",

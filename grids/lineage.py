@@ -58,9 +58,9 @@ def _between(
     weights: Mapping[str, Floats],
 ) -> list[Passed]:
     graph = before.graph
-    b, a, place = _pairs(before.grid, after.grid)
+    b, a, place = pairs(before.grid, after.grid)
     area: Floats = np.bincount(
-        place, weights=graph.area_m2[_held(before.grid, after.grid)], minlength=len(b)
+        place, weights=graph.area_m2[held(before.grid, after.grid)], minlength=len(b)
     ).astype(np.float64)
     shares: dict[str, list[float | None]] = {
         name: _shares(graph, before, after, place, b, weights.get(name)) for name in WEIGHTS
@@ -79,6 +79,25 @@ def _between(
         )
         for i, (g, h) in enumerate(zip(b.tolist(), a.tolist(), strict=True))
     ]
+
+
+def pairs(before: Ints, after: Ints) -> tuple[Ints, Ints, Ints]:
+    """(earlier grid, later grid) of every pair that shares units, and the pair of each unit that some grid holds.
+
+    `before` and `after` hold the grid of every unit, −1 where open.
+
+    >>> [part.tolist() for part in pairs(np.array([0, 0, -1]), np.array([0, 1, -1]))]
+    [[0, 0], [0, 1], [0, 1]]
+    """
+    some = held(before, after)
+    width = int(after.max(initial=NOTHING)) + 2
+    key, place = np.unique((before[some] + 1) * width + after[some] + 1, return_inverse=True)
+    return key // width - 1, key % width - 1, place.astype(np.int64)
+
+
+def held(before: Ints, after: Ints) -> NDArray[np.bool_]:
+    """Units that some grid of either plan holds."""
+    return np.asarray((before >= 0) | (after >= 0), dtype=bool)
 
 
 def store(session: Session, plan_id: int, before_plan_id: int, rows: list[Passed]) -> None:
@@ -123,26 +142,13 @@ _KEPT = (
 )
 
 
-def _held(before: Ints, after: Ints) -> NDArray[np.bool_]:
-    return np.asarray((before >= 0) | (after >= 0), dtype=bool)
-
-
-def _pairs(before: Ints, after: Ints) -> tuple[Ints, Ints, Ints]:
-    """(earlier grid, later grid) of every pair that shares units, and the pair of each unit that some grid holds."""
-    held = _held(before, after)
-    width = int(after.max(initial=NOTHING)) + 2
-    key, place = np.unique((before[held] + 1) * width + after[held] + 1, return_inverse=True)
-    return key // width - 1, key % width - 1, place.astype(np.int64)
-
-
 def _shares(
     graph: UnitGraph, before: Partition, after: Partition, place: Ints, b: Ints, weight: Floats | None
 ) -> list[float | None]:
     """The share of each earlier grid's weight that passes in each pair."""
     if weight is None:
         return [None] * len(b)
-    held = _held(before.grid, after.grid)
-    passed = np.bincount(place, weights=weight[held], minlength=len(b))
+    passed = np.bincount(place, weights=weight[held(before.grid, after.grid)], minlength=len(b))
     whole = np.zeros(before.k)
     np.add.at(whole, b[b >= 0], passed[b >= 0])
     return [
