@@ -61,16 +61,12 @@ def plans(session: Session, *, drafts: bool) -> list[dict[str, Any]]:
 
 
 def plan(session: Session, plan_id: int, *, drafts: bool) -> dict[str, Any] | None:
-    """One plan with how it was made and its score, or None (also for a draft when `drafts` is false)."""
+    """One plan with how it was made, or None (also for a draft when `drafts` is false)."""
     row = session.execute(text(_PLANS), {"drafts": drafts, "id": plan_id}).mappings().one_or_none()
     if row is None:
         return None
-    more = (
-        session.execute(text("SELECT settings, score FROM plan WHERE id = :id"), {"id": plan_id})
-        .mappings()
-        .one()
-    )
-    return {**_for(row, drafts), **more}
+    settings = session.scalar(text("SELECT settings FROM plan WHERE id = :id"), {"id": plan_id})
+    return {**_for(row, drafts), "settings": settings}
 
 
 def _for(row: Mapping[Any, Any], staff: bool) -> dict[str, Any]:

@@ -26,6 +26,14 @@ from grids.codes import Named
 from grids.partition import Partition
 from grids.units import Floats, Ints, UnitGraph
 
+RESERVED = (
+    "current",
+    "as-was",
+    "propose",
+    "import",
+    "overlay",
+)  # words that mean something where plans are named
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -178,13 +186,15 @@ def default_name(graph: UnitGraph, named: Named) -> str:
 
 
 def check_name(session: Session, name: str) -> None:
-    """A plan's name: 1 to 80 characters, not a number (that is an id), not a word with a meaning, not taken."""
-    reserved = {"current", "as-was"}
+    """A plan's name: 1 to 80 characters, not a number (that is an id), not a word with a meaning, not taken.
+
+    Words of the API (`/api/plans/propose`) have a meaning, too: a plan called so could not be reached by its name.
+    """
     if (
         not (0 < len(name.strip()) <= 80)
         or name.strip() != name
         or name.isdigit()
-        or name in reserved
+        or name in RESERVED
         or name.startswith("as-of:")
     ):
         raise RefusedArgument(
@@ -192,8 +202,8 @@ def check_name(session: Session, name: str) -> None:
             f"{name[:80]!r} cannot be a plan's name.",
             code="plan-name",
             field="name",
-            do_zh="请用 1–80 个字，不全是数字，不是 current、as-was、as-of:。",
-            do_en="Use 1 to 80 characters, not only digits, not current, as-was or as-of:.",
+            do_zh=f"请用 1–80 个字，不全是数字，不是 {'、'.join(RESERVED)}，不以 as-of: 开头。",
+            do_en=f"Use 1 to 80 characters, not only digits, none of {', '.join(RESERVED)}, not beginning with as-of:.",
         )
     if session.scalar(text("SELECT 1 FROM plan WHERE name = :n"), {"n": name}):
         raise name_taken(name)

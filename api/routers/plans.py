@@ -36,7 +36,7 @@ def plans(_: Annotated[Plain, Query()], service: TheService, principal: ThePrinc
 def plan(
     _: Annotated[Plain, Query()], plan: str, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
-    """One plan by number, name, `current` or `as-of:DATE`, with how it was made and its score. Its ETag is what
+    """One plan by number, name, `current` or `as-of:DATE`, with how it was made. Its ETag is what
     `If-Match` of a change takes."""
     with service.session() as session:
         ref = shown.plan(service, session, plan, principal.kind)

@@ -343,13 +343,14 @@ class Plan(Base):
     nesting: Mapped[str] = mapped_column(server_default="strict")
     during: Mapped[Range[dt.date] | None] = mapped_column(DATERANGE)
     revision: Mapped[int] = mapped_column(server_default=text("0"))
-    origin: Mapped[str] = mapped_column(server_default="proposed")  # proposed, imported, copied
+    origin: Mapped[str] = mapped_column(
+        server_default="proposed"
+    )  # proposed, imported, copied, overlaid, rebalanced …
     based_on_id: Mapped[int | None] = mapped_column(ForeignKey("plan.id"))
     load_run_id: Mapped[int | None] = mapped_column(ForeignKey("load_run.id"))
     settings: Mapped[dict[str, Any]] = mapped_column(
         server_default=text("'{}'::jsonb")
     )  # how it was proposed
-    score: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     author: Mapped[str] = mapped_column(server_default="operator")
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     approved_at: Mapped[dt.datetime | None]

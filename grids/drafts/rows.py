@@ -31,11 +31,11 @@ def with_rows(session: Session, draft: Draft, ledger: Ledger, grids: Grids) -> G
     names = [stored.default_name(part.graph, one) for one in named]
     rows = session.execute(
         text(
-            "INSERT INTO grid (plan_id, code, name, area_m2, perimeter_m) "
-            "SELECT :plan, c, n, 0, 0 FROM unnest(CAST(:codes AS text[]), CAST(:names AS text[])) AS v (c, n) "
+            "INSERT INTO grid (plan_id, code, name, posts, area_m2, perimeter_m) SELECT :plan, c, n, p, 0, 0 FROM "
+            "unnest(CAST(:codes AS text[]), CAST(:names AS text[]), CAST(:posts AS float8[])) AS v (c, n, p) "
             "RETURNING id, code"
         ),
-        {"plan": draft.row.id, "codes": [one.code for one in named], "names": names},
+        {"plan": draft.row.id, "codes": [one.code for one in named], "names": names, "posts": grids.posts[new].tolist()},
     ).all()
     ids = {row.code: row.id for row in rows}
     all_ids, all_codes, all_names = grids.ids.copy(), list(grids.codes), list(grids.names)

@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.codes import parse
 from grids import editing
 from grids.drafts import refusing
 from grids.drafts.acts import Seen, begin
@@ -17,6 +18,7 @@ from grids.drafts.answers import Edited
 from grids.drafts.desk import Desk
 from grids.drafts.draft import Draft, Grids
 from grids.drafts.writing import Change, write
+from grids.ledger import part_of
 from grids.partition import Flip, Partition
 from grids.problem import Problem
 from grids.units import METRES_PER_DEGREE, Floats, Ints
@@ -41,7 +43,8 @@ def split(
     line: Sequence[Sequence[float]] | None = None, seed: int = 0, revision: Seen, author: str, desk: Desk,
 ) -> Edited:  # fmt: skip
     """A grid in `parts` contiguous parts of about equal load, in proportion to `posts`, or along a drawn `line`
-    (longitude, latitude). The first part keeps the code, the others get new ones and, with `posts`, their posts."""
+    (longitude, latitude). One part keeps the code, the others get new ones; with `posts` each has its own. It is the
+    first part, unless only another one lies mostly in the area that the code begins with."""
     draft = begin(session, desk, plan, revision)
     g, what = draft.grids.index(grid), {"of": grid, "parts": parts}
     if line is not None:
@@ -50,11 +53,33 @@ def split(
         weight, rng = balance_weight(draft), np.random.default_rng(seed)
         share = list(posts) if posts is not None else None
         found = editing.split(draft.partition, g, weight, parts, rng, posts=share)
-    change = Change("split", what=what)
+    change, at = Change("split", what=what), _at_home(draft, g, found)
     if posts is not None:
-        new = replace(Grids.fresh(len(posts) - 1), posts=np.array(posts[1:], np.float64))
-        change = replace(change, more=new, grids={g: {"posts": float(posts[0])}})
-    return _reshape(session, desk, draft, change, found.grid, author)
+        own = np.array(posts, np.float64)
+        i = max(0, at - len(draft.grids) + 1)
+        own[[0, i]] = own[[i, 0]]
+        change = replace(
+            change,
+            more=replace(Grids.fresh(len(own) - 1), posts=own[1:]),
+            grids={g: {"posts": float(own[0])}},
+        )
+    return _reshape(session, desk, draft, change, _exchanged(found.grid, g, at), author)
+
+
+def _at_home(draft: Draft, g: int, found: Partition) -> int:
+    """Which part of the split grid g keeps its code: the first that lies mostly in the area its code begins with, or g."""
+    known = parse(draft.grids.codes[g], draft.row.template)
+    numbers = np.array([g, *range(len(draft.grids), found.k)], np.int64)
+    mains = part_of(found, numbers).areas_of()
+    for number, areas in zip(numbers, mains, strict=True):
+        if known is not None and areas and draft.partition.graph.area_codes[areas[0]] == known.area:
+            return int(number)
+    return g
+
+
+def _exchanged(grid: Ints, a: int, b: int) -> Ints:
+    """Two grids with their numbers exchanged."""
+    return np.where(grid == a, b, np.where(grid == b, a, grid))
 
 
 def merge(

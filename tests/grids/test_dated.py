@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.errors import Conflict, RefusedArgument
-from grids import plans, rebasing, stored, timeline, units
+from grids import constraints, drafts, plans, rebasing, stored, timeline, units
 from tests.grids.small_plans import COMMUNITIES, copy, plan, strips, town
 
 A, B = COMMUNITIES
@@ -208,3 +208,25 @@ def test_an_imported_layer_keeps_its_own_codes_but_no_retired_one(db: Session, i
     made = plan(db, "back", strips(ids, 6, 3))
     db.execute(text("UPDATE plan SET origin = 'imported' WHERE id = :p"), {"p": made})
     assert {v.code for v in plans.check(db, "back")} == {"code-retired"}
+
+
+@pytest.mark.parametrize(("home", "posts"), [(A, [2, 5]), (A, [5, 2]), (B, [2, 5]), (B, [5, 2])])
+def test_after_a_split_the_part_at_home_keeps_the_code(db: Session, home: str, posts: list[float]) -> None:
+    """A row of five units at home and two beyond is parted; A lies west of B."""
+    found = town(db, 10, 1)
+    away = [c for c in found if (c.startswith(B) and int(c[12:]) > 2 if home == A else c.startswith(A) and int(c[12:]) < 4)]
+    other = f"{B if home == A else A}001"
+    draft = plan(db, "crossing", dict.fromkeys(found, f"{home}001") | dict.fromkeys(away, other))
+    drafts.split(db, draft, f"{home}001", posts=posts, revision=0, author="t", desk=drafts.Desk())
+    held = stored.read(db, stored.find(db, draft), units.read(db))
+    assert len(held.codes) == 3 and f"{home}001" in held.codes
+    assert constraints.codes.prefix(held.partition, held.codes, "beijing-15") == []
+    parted = [g for g, code in enumerate(held.codes) if code != other]
+    assert [held.posts[g] for g in parted] == held.partition.unit_counts[parted].tolist()
+
+
+@pytest.mark.parametrize("name", ["current", "propose", "import", "overlay", "as-of:2026-01-01", "7", ""])
+def test_words_of_the_interface_are_no_names(db: Session, name: str) -> None:
+    with pytest.raises(RefusedArgument) as refused:
+        stored.check_name(db, name)
+    assert refused.value.code == "plan-name"
