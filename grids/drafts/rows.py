@@ -35,7 +35,12 @@ def with_rows(session: Session, draft: Draft, ledger: Ledger, grids: Grids) -> G
             "unnest(CAST(:codes AS text[]), CAST(:names AS text[]), CAST(:posts AS float8[])) AS v (c, n, p) "
             "RETURNING id, code"
         ),
-        {"plan": draft.row.id, "codes": [one.code for one in named], "names": names, "posts": grids.posts[new].tolist()},
+        {
+            "plan": draft.row.id,
+            "codes": [one.code for one in named],
+            "names": names,
+            "posts": grids.posts[new].tolist(),
+        },
     ).all()
     ids = {row.code: row.id for row in rows}
     all_ids, all_codes, all_names = grids.ids.copy(), list(grids.codes), list(grids.names)

@@ -214,7 +214,11 @@ def test_an_imported_layer_keeps_its_own_codes_but_no_retired_one(db: Session, i
 def test_after_a_split_the_part_at_home_keeps_the_code(db: Session, home: str, posts: list[float]) -> None:
     """A row of five units at home and two beyond is parted; A lies west of B."""
     found = town(db, 10, 1)
-    away = [c for c in found if (c.startswith(B) and int(c[12:]) > 2 if home == A else c.startswith(A) and int(c[12:]) < 4)]
+    away = [
+        c
+        for c in found
+        if (c.startswith(B) and int(c[12:]) > 2 if home == A else c.startswith(A) and int(c[12:]) < 4)
+    ]
     other = f"{B if home == A else A}001"
     draft = plan(db, "crossing", dict.fromkeys(found, f"{home}001") | dict.fromkeys(away, other))
     drafts.split(db, draft, f"{home}001", posts=posts, revision=0, author="t", desk=drafts.Desk())
