@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import re
 import shlex
 import subprocess
@@ -50,14 +51,8 @@ def test_every_command_exists(line: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def exists(words: list[str]) -> None:
     """The sub-command is there and knows every option of the line."""
-    path = []
-    for word in words:
-        if word.startswith("-") or len(path) == 2 or not re.fullmatch(r"[a-z]+", word):
-            break
-        path.append(word)
+    path = list(itertools.takewhile(lambda word: not word.startswith("-"), words))  # `plan edit PLAN split`, too
     code, shown = help_of(path)
-    if code != 0 and len(path) == 2:  # the second word was an argument
-        code, shown = help_of(path[:1])
     assert code == 0, f"wangge {' '.join(path)}: {shown}"
     options = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)} - {"--data", "--lang"}
     missing = [option for option in options if not re.search(rf"(^|[\s,│]){option}\b", shown)]
