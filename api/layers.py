@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import geopandas as gpd
 import h3
 import numpy as np
 import shapely
@@ -123,6 +122,8 @@ def cases(session: Session, where: CaseFilter, timezone: str) -> Layer:
 
 def heat(session: Session, found: HeatMap, name: str) -> Layer:
     """A heat map with its zones' polygons: code, name, value, n, area_m2 and, where known, households."""
+    import geopandas as gpd  # the service answers without it
+
     frame = gpd.GeoDataFrame(
         {
             "code": found.codes.astype(str),

@@ -6,7 +6,6 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import shapely
 from sqlalchemy.orm import Session
 
@@ -39,6 +38,8 @@ def export(
     else:
         plan_id, columns = exporting.metrics(session, plan, weight)
         shapes = shapely.from_wkb(exporting.outlines(session, plan_id))
+        import geopandas as gpd  # the service answers without it
+
         frame = gpd.GeoDataFrame(columns, geometry=shapes, crs=4326)
         layer = layers.from_frame("grids", frame, "MultiPolygon", value_field="deviation")
         written = write(layer, out, encoding=encoding)

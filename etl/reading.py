@@ -17,9 +17,8 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import geopandas
 import numpy as np
 import pyarrow as pa
 import shapely
@@ -29,6 +28,9 @@ from etl.limits import DRIVERS, NETWORK_DRIVERS, Limits
 from etl.process import run, warm
 from geo import crs as coordinates
 from geo import errors
+
+if TYPE_CHECKING:
+    import geopandas
 
 __all__ = [
     "DRIVERS",
@@ -105,6 +107,8 @@ def read_vector(
         geoms = shapely.from_wkb(table.column(WKB).to_numpy(zero_copy_only=False))
         attributes = table.drop_columns([WKB]).to_pandas()
     crs = coordinates.canonical(answer["crs"])
+    import geopandas  # the service answers without it
+
     frame = geopandas.GeoDataFrame(attributes, geometry=geoms, crs=crs)
     return VectorFile(
         frame=frame,

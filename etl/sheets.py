@@ -12,13 +12,15 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from python_calamine import CalamineWorkbook
 
 from etl.limits import MB, Limits
 from geo.errors import FileTooLarge, FileTypeUnknown, RefusedFile
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineWorkbook
 
 UNPACKED_BYTES = 1_000 * MB
 RATIO, RATIO_FROM = 200, 8 * MB
@@ -46,6 +48,8 @@ class Sheet:
 
 def read_sheet(path: Path, limits: Limits, wanted: str | None = None) -> Sheet:
     """The named sheet, or the first one that holds anything."""
+    from python_calamine import CalamineWorkbook  # only the child that reads a workbook waits for this import
+
     head = path.open("rb").read(8)
     if head.startswith(b"PK"):
         check_zip(path)

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from psycopg import sql
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from geo.columns import Columns
+from geo.db.copying import read_table
+from geo.db.session import raw
 from geo.errors import NotFound, RefusedArgument
 from geo.heat import Floats, PlanRef, Zones, words
 from geo.placement import PointIndex
@@ -114,8 +117,8 @@ GRIDS = text(
     "ST_XMax(geom) AS e, ST_YMax(geom) AS n FROM (SELECT *, ST_PointOnSurface(geom) AS p FROM grid "
     "WHERE plan_id = :plan AND geom IS NOT NULL) g ORDER BY code"
 )
-ASSIGNED = text(
-    "SELECT DISTINCT ON (unit_id) unit_id, coalesce(grid_id, -3) FROM plan_unit WHERE plan_id = :plan "
+ASSIGNED = sql.SQL(
+    "SELECT DISTINCT ON (unit_id) unit_id, coalesce(grid_id, -3) FROM plan_unit WHERE plan_id = {} "
     "ORDER BY unit_id, revision DESC"
 )
 
@@ -145,13 +148,13 @@ def _fold(
     session: Session, columns: Columns, plan: PlanRef, grid_ids: NDArray[np.int64]
 ) -> NDArray[np.int32]:
     """The zone of every unit: from its own row or the nearest ancestor's."""
-    table = np.array([tuple(row) for row in session.execute(ASSIGNED, {"plan": plan.id})], dtype=np.int64)
-    table = table.reshape(-1, 2)
+    select = ASSIGNED.format(sql.Literal(plan.id))  # by COPY: a city has hundreds of thousands of units
+    table = read_table(raw(session), select, (("unit", "i4"), ("grid", "i4")))
     own = np.full(len(columns.unit_ids), NO_ZONE, dtype=np.int32)
-    at = columns.unit_ordinals(table[:, 0].astype(np.int32))
+    at = columns.unit_ordinals(table["unit"])
     order = np.argsort(grid_ids)
-    position = np.searchsorted(grid_ids, table[:, 1], sorter=order).clip(max=max(0, len(grid_ids) - 1))
-    zone = np.where(table[:, 1] < 0, OPEN, order[position] if len(order) else NO_ZONE)
+    position = np.searchsorted(grid_ids, table["grid"], sorter=order).clip(max=max(0, len(grid_ids) - 1))
+    zone = np.where(table["grid"] < 0, OPEN, order[position] if len(order) else NO_ZONE)
     own[at[at >= 0]] = zone[at >= 0]
     parents, asked = columns.unit_parents, columns.unit_parents.copy()
     while len(open_ := np.flatnonzero((own == NO_ZONE) & (asked >= 0))):  # one generation at a time
@@ -219,27 +222,28 @@ def _unknown_level(session: Session, level: str, on: dt.date) -> NotFound:
 
 # ── Households ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-HOUSEHOLDS = text(
+HOUSEHOLDS = sql.SQL(
     "SELECT w.unit_id, w.value, ST_X(u.point), ST_Y(u.point) FROM weight w JOIN unit u ON u.id = w.unit_id "
     "WHERE w.\"column\" = 'households' AND NOT EXISTS (SELECT FROM unit part WHERE part.parent_id = u.id)"
 )
+HOUSEHOLD_FIELDS = (("unit", "i4"), ("households", "f8"), ("lon", "f8"), ("lat", "f8"))
 
 
 def unit_households(session: Session, columns: Columns) -> Floats | None:
     """Households per unit ordinal (NaN where not counted); None when no households were loaded."""
-    table = np.array([tuple(row) for row in session.execute(HOUSEHOLDS)], dtype=np.float64).reshape(-1, 4)
-    if not len(table):
+    table = read_table(raw(session), HOUSEHOLDS, HOUSEHOLD_FIELDS)
+    if not len(table["unit"]):
         return None
     counted = np.full(len(columns.unit_ids), np.nan)
-    at = columns.unit_ordinals(table[:, 0].astype(np.int32))
-    counted[at[at >= 0]] = table[at >= 0, 1]
+    at = columns.unit_ordinals(table["unit"])
+    counted[at[at >= 0]] = table["households"][at >= 0]
     return counted
 
 
 def unit_points(session: Session, columns: Columns) -> tuple[Floats, Floats, Floats] | None:
     """(lon, lat, households) of the units whose households are counted; None when none are."""
-    table = np.array([tuple(row) for row in session.execute(HOUSEHOLDS)], dtype=np.float64).reshape(-1, 4)
-    return (table[:, 2], table[:, 3], table[:, 1]) if len(table) else None
+    table = read_table(raw(session), HOUSEHOLDS, HOUSEHOLD_FIELDS)
+    return (table["lon"], table["lat"], table["households"]) if len(table["unit"]) else None
 
 
 def sums_with_gaps(zone: NDArray[np.int32], value: Floats, zones: int) -> Floats:

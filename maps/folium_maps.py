@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from maps import classify, compact, offline
+from maps import classify, compact
 
 Lang = Literal["zh", "en"]
 ZONE_DETAIL_M, ROAD_DETAIL_M = 12.0, 8.0
@@ -135,6 +135,8 @@ def heat_page(
         },
     }
     data["words"] = {**data["words"], "measure": measure_name}
+    from maps import offline  # folium: only who makes a page waits for it
+
     return offline.render(data)
 
 
@@ -163,6 +165,8 @@ def plan_page(
     }
     data["words"] = {**data["words"], "measure": value_name}
     data["zones"]["colour"] = [PLAN_COLOURS[c] for c in tell_apart(len(zones.codes), neighbours)]
+    from maps import offline  # folium: only who makes a page waits for it
+
     return offline.render(data)
 
 

@@ -128,17 +128,28 @@ def today(columns: Columns) -> dt.date:
 # ── Grids ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class _Unsettled(Exception):
+    """A plan that edits may still move: not to be remembered."""
+
+    def __init__(self, plan: PlanRef) -> None:
+        self.plan = plan
+
+
 def plan_of(factory: SessionFactory, store: ColumnStore, columns: Columns, asked: str) -> PlanRef:
-    """The plan a word means today, remembered until plans change; what may be a draft is asked every time."""
+    """The plan a word means today, remembered until plans change; a draft is asked every time, for any edit moves it."""
     on = today(columns)
 
     def read() -> PlanRef:
         with factory() as session:
-            return city_zones.resolve_plan(session, asked, on)
+            plan = city_zones.resolve_plan(session, asked, on)
+        if plan.state != "approved":
+            raise _Unsettled(plan)
+        return plan
 
-    if not city_zones.settled_plan(asked):
-        return read()
-    return store.remember(("plan", asked, on, store.versions["plans"]), read)
+    try:
+        return store.remember(("plan", asked, on, store.versions["plans"]), read)
+    except _Unsettled as found:
+        return found.plan
 
 
 def _grids(factory: SessionFactory, store: ColumnStore, columns: Columns, asked: str) -> LayerOfCases:

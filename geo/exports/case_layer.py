@@ -15,7 +15,7 @@ from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from geo.cases import ORIGIN, STATUS
+from geo.cases import ORIGIN_NAME, STATUS_NAME
 from geo.db.copy_columns import read_columns
 from geo.db.session import raw
 from geo.exports.layers import GEOMETRY, Layer
@@ -56,6 +56,8 @@ class _Words:
     tops: pa.Array
     subs: pa.Array
     units: pa.Array
+    statuses: pa.Array
+    origins: pa.Array
 
 
 def cases(
@@ -106,6 +108,8 @@ def _words(session: Session) -> _Words:
         tops=_by_id([(row[0], row[1]) for row in categories]),
         subs=_by_id([(row[0], row[2]) for row in categories]),
         units=_by_id(session.execute(text("SELECT id, code FROM unit")).all()),
+        statuses=_by_id(STATUS_NAME.items()),
+        origins=_by_id(ORIGIN_NAME.items()),
     )
 
 
@@ -128,8 +132,8 @@ def _shape(block: Mapping[str, pa.Array], timezone: str, words: _Words) -> pa.Re
         "closed_at": instant("closed_at"),
         "due_at": instant("due_at"),
         "dispatched_at": instant("dispatched_at"),
-        "status": _STATUS.take(block["status"]),
-        "origin": _ORIGIN.take(block["origin"]),
+        "status": words.statuses.take(block["status"]),
+        "origin": words.origins.take(block["origin"]),
         "urgency": block["urgency"].cast(SMALL),
         "satisfied": block["satisfied"],
         "responsible_body": block["responsible_body"],
@@ -137,6 +141,3 @@ def _shape(block: Mapping[str, pa.Array], timezone: str, words: _Words) -> pa.Re
         GEOMETRY: block[GEOMETRY],
     }
     return pa.RecordBatch.from_pydict(columns)
-
-
-_STATUS, _ORIGIN = (pa.array(sorted(names, key=names.__getitem__)) for names in (STATUS, ORIGIN))

@@ -8,13 +8,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import geopandas as gpd
 import pyarrow as pa
 import shapely
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 GEOMETRY = "geometry"
 GeometryKind = Literal["Point", "MultiPolygon", "Unknown"]
@@ -88,9 +90,7 @@ def units(session: Session, on: dt.date) -> Layer:
     for column in sorted({row[1] for row in weights}):
         values = {row[0]: row[2] for row in weights if row[1] == column}
         frame[column] = frame["unit_id"].map(values).fillna(0.0)
-    return from_frame(
-        "units", gpd.GeoDataFrame(frame.drop(columns="unit_id"), geometry="geom"), "MultiPolygon"
-    )
+    return from_frame("units", frame.drop(columns="unit_id"), "MultiPolygon")
 
 
 def grids(session: Session, plan_id: int) -> Layer:
@@ -117,6 +117,8 @@ def facilities(session: Session, kind: str | None) -> Layer:
 
 
 def _read(session: Session, sql: str, arguments: Mapping[str, Any]) -> gpd.GeoDataFrame:
+    import geopandas as gpd  # only who exports waits for this import
+
     return gpd.read_postgis(
         text(sql), session.connection(), geom_col="geom", crs=4326, params=dict(arguments)
     )

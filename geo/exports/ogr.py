@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyogrio
 
 from geo.errors import RefusedArgument
 from geo.exports.job import Job, local_text
@@ -85,6 +84,8 @@ def shapefile_zip(job: Job) -> Path:
 
 
 def _write(job: Job, driver: str, suffix: str, encoding: str | None = None, **options: str) -> Path:
+    import pyogrio  # brings geopandas along: only who exports waits for it
+
     path = job.folder / f"{job.stem}{suffix}"
     reader = pa.RecordBatchReader.from_batches(job.layer.schema, job.layer.batches)
     pyogrio.write_arrow(
@@ -104,6 +105,8 @@ def _write(job: Job, driver: str, suffix: str, encoding: str | None = None, **op
 @contextmanager
 def _unguarded_sqlite() -> Iterator[None]:
     """SQLite without journal and syncs: the file is a draft until it is whole, synced once and renamed."""
+    import pyogrio
+
     pyogrio.set_gdal_config_options(UNGUARDED)
     try:
         yield

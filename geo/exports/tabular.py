@@ -12,10 +12,6 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import shapely
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
 from pyproj import CRS
 
 from geo.errors import RefusedArgument
@@ -45,6 +41,8 @@ def xlsx(job: Job) -> Path:
 
     Raises RefusedArgument when the layer has more rows than a sheet holds.
     """
+    from openpyxl import Workbook  # only who writes a workbook waits for this import
+
     path = job.folder / f"{job.stem}.xlsx"
     book = Workbook(write_only=True)
     sheet = book.create_sheet(job.layer.name[:31])
@@ -87,6 +85,10 @@ def geoparquet(job: Job) -> Path:
 
 
 def _header(sheet: Any, names: list[str]) -> None:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
     sheet.freeze_panes = "A2"
     for position, name in enumerate(names, 1):
         sheet.column_dimensions[get_column_letter(position)].width = max(10, min(40, len(name) + 4))
