@@ -21,7 +21,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from etl import copying
-from etl.cases.clean import Cleaned, Rules, clean, now_us
+from etl.cases.batch import Cleaned, Rules
+from etl.cases.clean import clean, now_us
 from etl.cases.notices import tell_seen
 from etl.cases.originals import originals
 from etl.cases.rules import settle

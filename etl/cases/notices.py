@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etl.cases.clean import Rules, Seen
+from etl.cases.batch import Rules, Seen
 from etl.rejects import LoadReport, Notice
 
 WORDS: dict[str, tuple[str, str]] = {

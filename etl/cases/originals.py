@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from etl.cases.clean import Rules, original
+from etl.cases.batch import Rules
+from etl.cases.dividing import original
 from etl.tables.table import Table
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from etl import privacy
-from etl.cases.clean import Rules
+from etl.cases.batch import Rules
 from etl.cleaning import times
 from etl.cleaning.strings import trimmed
 from etl.sources import Layout, check_timezone, detect, need

@@ -18,8 +18,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from etl import copying
+from etl.cases.batch import Cleaned
 from etl.cases.categories import write_new
-from etl.cases.clean import Cleaned
 from etl.locks import wait_for
 from geo.db.session import raw
 from geo.db.tables import CASE_IDS

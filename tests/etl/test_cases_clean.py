@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.cases.clean import Rules, clean, now_us
+from etl.cases.batch import Rules
+from etl.cases.clean import clean, now_us
 from etl.cleaning import positions, times
 from etl.cleaning.words import map_words
 from etl.sources import detect
