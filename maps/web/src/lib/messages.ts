@@ -97,7 +97,7 @@ export const MESSAGES = {
 
   legend: ["图例", "Legend"],
   noData: ["无数据", "No data"],
-  hidden: ["不显示（保护小数）", "Hidden (small counts)"],
+  hidden: ["不显示（少于 {k} 等）", "Hidden (under {k} etc.)"],
   hiddenShort: ["不显示", "hidden"],
   hiddenBrief: ["少于 {k} 等，不公开", "under {k} etc., not published"],
   hiddenWhy: ["小于 {k} 的数不公开；为防相减得出，另有一处一并不显示。", "Counts below {k} are not published; one more is hidden so that subtraction finds nothing."],
