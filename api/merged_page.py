@@ -7,7 +7,7 @@ import shapely
 from sqlalchemy.orm import Session
 
 from api.dependencies import release
-from api.pages import array, grid_lines
+from api.pages import array, grid_lines, scale, synthetic_badge
 from geo import features, outlines
 from geo.errors import Lang
 from grids.departments import Merged
@@ -31,7 +31,7 @@ def statement(session: Session, found: Merged, lang: Lang) -> Statement:
         if zh
         else f"{city['name']}: one grid for all, {found.name}",
         subtitle=f"{city_today(session)}",
-        badge=("合成数据" if zh else "SYNTHETIC DATA") if city["synthetic"] else "",
+        badge=synthetic_badge(city["synthetic"], zh),
         lead=f"{len(facts['layers'])} 个部门的网格合成 {facts['grids']} 个；各部门在 {agreed} 的单元边上说法一致。"
         if zh
         else f"The grids of {len(facts['layers'])} departments become {facts['grids']}; they agree on {agreed} of all borders.",
@@ -85,7 +85,7 @@ def _picture(session: Session, found: Merged, zh: bool) -> Picture:
         )
     )
     legend = tuple((ramp[c], f"{c / CLASSES:.0%}–{(c + 1) / CLASSES:.0%}") for c in shown)
-    bar = f"{bar_m / 1000:g} km" if bar_m >= 1000 else f"{bar_m:g} m"
+    bar = scale(bar_m)
     caption = (
         f"单元边上的分歧（100 % 为两种说法各半）；灰线为合并后的网格；黑条 {bar}"
         if zh

@@ -72,6 +72,20 @@ def changed_ground(found: Comparison) -> list[tuple[Pair, shapely.Geometry]]:
     ]
 
 
+def scale(bar_m: float) -> str:
+    """How long the bar of a drawing is.
+
+    >>> scale(2000.0), scale(500.0)
+    ('2 km', '500 m')
+    """
+    return f"{bar_m / 1000:g} km" if bar_m >= 1000 else f"{bar_m:g} m"
+
+
+def synthetic_badge(synthetic: bool, zh: bool) -> str:
+    """What a page of the sample city is marked with."""
+    return ("合成数据" if zh else "SYNTHETIC DATA") if synthetic else ""
+
+
 def grid_lines(session: Session, plan_id: int) -> Shapes:
     """The outlines of a plan's grids as lines (EPSG:4326)."""
     rows = session.scalars(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api import figures
 from api.dependencies import release
-from api.pages import array, changed_ground, grid_lines
+from api.pages import array, changed_ground, grid_lines, scale, synthetic_badge
 from geo import features, outlines
 from geo.db.clock import city_today
 from geo.db.tables import Plan
@@ -40,7 +40,7 @@ def statement(session: Session, found: Impact, lang: Lang, today: dt.date) -> St
         if zh
         else f"{city['name']}: impact of a new grid plan".lstrip(": "),
         subtitle=_subtitle(compared, today, zh),
-        badge=("合成数据" if zh else "SYNTHETIC DATA") if city["synthetic"] else "",
+        badge=synthetic_badge(city["synthetic"], zh),
         lead=_lead(compared, zh),
         beside=_beside(compared, zh),
         picture=_picture(session, compared, zh),
@@ -124,7 +124,7 @@ def _picture(session: Session, compared: Comparison, zh: bool) -> Picture:
     )
     used = sorted({int(c) for c in place})
     legend = tuple((ramp[c], _class(limits, c)) for c in used)
-    bar = f"{bar_m / 1000:g} km" if bar_m >= 1000 else f"{bar_m:g} m"
+    bar = scale(bar_m)
     caption = (
         f"易手地面，颜色为随之易手的案件数；灰线为 A 的网格；黑条 {bar}"
         if zh

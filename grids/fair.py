@@ -29,7 +29,7 @@ def load_per_post(weight: Floats, posts: Floats) -> float:
     found = float(weight.sum()) / all_posts
     while True:
         heavy = weight > found * largest
-        left = all_posts - largest * np.count_nonzero(heavy)
+        left = all_posts - largest * int(np.count_nonzero(heavy))
         if left < all_posts * LEAST_LEFT:
             return found
         lower = float(weight[~heavy].sum()) / left  # not by subtraction: a light rest would drown in rounding

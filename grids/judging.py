@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.errors import RefusedArgument
-from grids import ground, stored, units, weights
+from grids import ground, refusals, stored, units, weights
 from grids.ground import Ground
 from grids.measures import balance, barriers, near_line, nesting, service, shape, stability, walking
 from grids.measures.catalogue import FIGURES
@@ -76,8 +76,8 @@ def scorecard(
     """
     norms = rules()
     near = norms.near_m if near_m is None else near_m
-    _check_range("tolerance", tolerance, LARGEST_TOLERANCE)
-    _check_range("near-m", near, FARTHEST_M)
+    refusals.check_range("tolerance", tolerance, LARGEST_TOLERANCE)
+    refusals.check_range("near-m", near, FARTHEST_M)
     row = stored.find(session, plan)
     city = today_ground or read_city(session)
     held = stored.read(session, row, city.graph)
@@ -293,12 +293,3 @@ def _mean(values: Any) -> float | None:
 
 def _least(values: Floats) -> float | None:
     return float(values.min()) if len(values) else None
-
-
-def _check_range(name: str, value: float, most: float) -> None:
-    if not 0 <= value <= most:
-        raise RefusedArgument(
-            f"{name} {value:g} 不可用。", f"A {name} of {value:g} is not possible.", code=name, field=name,
-            measured=value, allowed=[0, most],
-            do_zh=f"请用 0 到 {most:g} 的数。", do_en=f"Use a number from 0 to {most:g}.",
-        )  # fmt: skip

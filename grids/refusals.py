@@ -155,3 +155,13 @@ def _facts(winner: Plan | None) -> dict[str, Any]:
         "author": winner.approved_by,
         "approved_at": winner.approved_at.isoformat() if winner.approved_at else None,
     }
+
+
+def check_range(field: str, value: float, most: float) -> None:
+    """Raises RefusedArgument, its code the field's name, unless 0 ≤ value ≤ most."""
+    if not 0 <= value <= most:
+        raise RefusedArgument(
+            f"{field} {value:g} 不可用。", f"A {field} of {value:g} is not possible.", code=field, field=field,
+            measured=value, allowed=[0, most],
+            do_zh=f"请用 0 到 {most:g} 的数。", do_en=f"Use a number from 0 to {most:g}.",
+        )  # fmt: skip

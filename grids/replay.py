@@ -23,7 +23,7 @@ from geo.analysis.selection import EPOCH, day_number, select
 from geo.cases import CaseFilter
 from geo.columns import Columns
 from geo.errors import RefusedArgument
-from grids import fair, ground, stored, units
+from grids import fair, ground, refusals, stored, units
 from grids.measures import near_line
 from grids.paired import REPLICATES, Paired, Weekly, compare
 from grids.rules import rules
@@ -266,9 +266,4 @@ def _check(weight: str, near_m: float, replicates: int) -> None:
             field="weight", do_zh="请用 cases 或 workload。", do_en="Use cases or workload.",
         )  # fmt: skip
     for field, value, most in (("near-m", near_m, 1000.0), ("replicates", replicates, 20_000)):
-        if not 0 <= value <= most:
-            raise RefusedArgument(
-                f"{field} {value:g} 不可用。", f"A {field} of {value:g} is not possible.", code=field, field=field,
-                measured=value, allowed=[0, most],
-                do_zh=f"请用 0 到 {most:g} 的数。", do_en=f"Use a number from 0 to {most:g}.",
-            )  # fmt: skip
+        refusals.check_range(field, value, most)

@@ -51,7 +51,9 @@ def test_every_command_exists(line: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def exists(words: list[str]) -> None:
     """The sub-command is there and knows every option of the line."""
-    path = list(itertools.takewhile(lambda word: not word.startswith("-"), words))  # `plan edit PLAN split`, too
+    path = list(
+        itertools.takewhile(lambda word: not word.startswith("-"), words)
+    )  # `plan edit PLAN split`, too
     code, shown = help_of(path)
     assert code == 0, f"wangge {' '.join(path)}: {shown}"
     options = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)} - {"--data", "--lang"}

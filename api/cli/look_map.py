@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from api.cli import edge, output
+from api.cli.files import check_output, write
 from api.cli.groups import maps
 from geo.errors import RefusedArgument
 
@@ -44,7 +45,7 @@ def map_heatmap(
     from api.cli.map_data import MEASURE_NAMES, Question, heat_html
     from geo.cases import CaseFilter
 
-    _check(target)
+    check_output(target, (".html", ".htm"))
     _one_of("measure", measure, tuple(MEASURE_NAMES))
     if time is not None:
         _one_of("time", time, ("week", "month"))
@@ -52,7 +53,7 @@ def map_heatmap(
         _date("from", from_), _date("to", to), tuple(category or ()), tuple(origin or ()), tuple(status or ())
     )
     page, heat = heat_html(edge.database(), Question(by, plan, where, measure, time, title, edge.lang()))
-    _write(target, page)
+    write(target, page.encode())
     told = {
         "file": str(target),
         "bytes": target.stat().st_size,
@@ -77,10 +78,10 @@ def map_plan(
     from api.cli.map_data import plan_html
     from geo.cases import CaseFilter
 
-    _check(target)
+    check_output(target, (".html", ".htm"))
     where = CaseFilter(_date("from", from_), _date("to", to))
     page, heat = plan_html(edge.database(), plan, where, title, edge.lang())
-    _write(target, page)
+    write(target, page.encode())
     output.result({"file": str(target), "bytes": target.stat().st_size, "grids": len(heat.codes)}, as_json)
 
 
@@ -110,27 +111,3 @@ def _one_of(field: str, given: str, allowed: tuple[str, ...]) -> None:
             do_zh=f"可用：{words}。",
             do_en=f"Allowed: {words}.",
         )
-
-
-def _check(target: Path) -> None:
-    if target.suffix.lower() not in (".html", ".htm"):
-        raise RefusedArgument(
-            f"输出文件应以 .html 结尾：{target.name}。",
-            f"The output must end in .html: {target.name}.",
-            code="file-ending",
-            field="output",
-        )
-    if not target.parent.is_dir():
-        raise RefusedArgument(
-            f"没有目录 {target.parent}。",
-            f"There is no folder {target.parent}.",
-            code="folder-missing",
-            field="output",
-        )
-
-
-def _write(target: Path, page: str) -> None:
-    """Whole or not at all."""
-    beside = target.with_name(target.name + ".part")
-    beside.write_text(page, encoding="utf-8")
-    beside.replace(target)

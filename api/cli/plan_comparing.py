@@ -11,6 +11,7 @@ import typer
 
 from api import figures
 from api.cli import edge, output
+from api.cli.files import check_output, write
 from api.cli.groups import plan
 from api.cli.output import AsJson
 from api.cli.plan_judging import NearM, Tolerance, Weight, plan_id, print_cards
@@ -211,36 +212,6 @@ def day(field: str, written: str | None) -> dt.date | None:
             f"日期“{written[:40]}”无法识别。", f"{written[:40]!r} is not a date.", code="date", field=field,
             do_zh="请写成 2026-01-31。", do_en="Write it as 2026-01-31.",
         ) from problem  # fmt: skip
-
-
-def check_output(to: Path | None, endings: tuple[str, ...]) -> str:
-    """The ending of an output file. Raises RefusedArgument `file-ending`, `folder-missing` before any work is done."""
-    from geo.errors import RefusedArgument
-
-    if to is None:
-        return ""
-    ending = to.suffix.lower()
-    if ending not in endings:
-        raise RefusedArgument(
-            f"输出文件应以 {'、'.join(endings)} 结尾：{to.name}。",
-            f"The output must end in {', '.join(endings)}: {to.name}.",
-            code="file-ending", field="output",
-        )  # fmt: skip
-    if not to.parent.is_dir():
-        raise RefusedArgument(
-            f"没有目录 {to.parent}。",
-            f"There is no folder {to.parent}.",
-            code="folder-missing",
-            field="output",
-        )
-    return ending
-
-
-def write(to: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    beside = to.with_name(to.name + ".part")
-    beside.write_bytes(content)
-    beside.replace(to)
 
 
 def _rendered(session: Any, found: Any, ending: str) -> bytes:

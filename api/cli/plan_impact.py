@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from api.cli import edge, output
+from api.cli.files import check_output, write
 from api.cli.groups import plan
-from api.cli.plan_comparing import From, PlanA, PlanB, To, check_output, day, write
+from api.cli.plan_comparing import From, PlanA, PlanB, To, day
 from api.cli.plan_judging import NearM, Tolerance, Weight, plan_id
 
 

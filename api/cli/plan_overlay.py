@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from api.cli import edge, output
+from api.cli.files import check_output, write
 from api.cli.groups import plan
 from api.cli.output import AsJson
-from api.cli.plan_comparing import check_output, write
 
 
 @plan.command("overlay")

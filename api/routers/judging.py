@@ -37,23 +37,25 @@ class ScoreOf(Plain):
     near_m: NearM = None
 
 
-class CompareWith(ScoreOf):
-    """`/api/plans/{plan}/compare`."""
+class Beside(ScoreOf):
+    """Another plan beside the plan, with the cases of a period."""
 
     with_: Other = Field(alias="with")
     from_: Day | None = Field(None, alias="from", description="起始日（含） / first day")
     to: Day | None = Field(None, description="结束日（不含） / day after the last")
+
+
+class CompareWith(Beside):
+    """`/api/plans/{plan}/compare`."""
+
     format: Literal["json", "geojson"] | None = Field(
         None, description="geojson：易手的单元 / the units that change hands"
     )
 
 
-class ImpactWith(ScoreOf):
+class ImpactWith(Beside):
     """`/api/plans/{plan}/impact`."""
 
-    with_: Other = Field(alias="with")
-    from_: Day | None = Field(None, alias="from", description="起始日（含） / first day")
-    to: Day | None = Field(None, description="结束日（不含） / day after the last")
     format: Literal["pdf", "html"] = "pdf"
 
 
