@@ -388,6 +388,23 @@ def test_a_link_to_something_that_is_not_here_explains_itself(town: Any, visit: 
     assert not any("pageerror" in e for e in watched.errors)
 
 
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("by=grid&plan=nope", "没有方案“nope”"),
+        ("by=nolayer", "没有图层“nolayer”"),
+        ("by=grid&zone=nope", "没有编码为 nope 的区域"),
+    ],
+)
+def test_nothing_is_shown_in_the_place_of_another_without_a_word(
+    town: Any, visit: Any, query: str, told: str
+) -> None:
+    watched = visit(town.url)
+    page = watched.open(f"/?{query}")
+    expect(page.locator("body")).to_contain_text(told)
+    watched.clean()
+
+
 def test_the_operators_own_ground_lies_below(town: Any, visit: Any, beside: Any) -> None:
     watched = visit(beside.url)
     page = watched.open()

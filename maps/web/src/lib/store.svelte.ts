@@ -29,6 +29,7 @@ class Store {
   city = $state.raw<City | null>(null);
   zones = $state.raw<Zones | null>(null);
   heat = $state.raw<Heat | null>(null);
+  heatPeriod = $state.raw<Period | null>(null); // of `heat`: while an answer is missing, old numbers keep their own days
   series = $state.raw<Series | null>(null);
   problem = $state.raw<Problem | null>(null);
   fixedBreaks = $state.raw<number[] | null>(null); // while playing, one scale for all frames
@@ -162,12 +163,13 @@ class Store {
   async loadHeat(url: string): Promise<void> {
     if (url === this.heatAsked) return;
     this.heatAsked = url;
-    const hexagons = this.by === "hexagon";
+    const [hexagons, period] = [this.by === "hexagon", this.period];
     await this.during(async () => {
       const heat = await this.answers.get<Heat>(url, this.lang);
       const zones = hexagons ? (await import("../map/hexagons.ts")).zonesOf(heat.codes.filter(isHexagon), (c) => this.nameOf(c)) : null;
       if (url !== this.heatAsked) return; // a later question was asked meanwhile
       this.heat = heat;
+      this.heatPeriod = period;
       if (zones) this.zones = zones;
       this.problem = null;
     }, () => url === this.heatAsked);
