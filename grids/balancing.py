@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grids import flows, nudges
-from grids.flows import Flow
-from grids.kernels import carrying, chains, nudging
+from grids.flows import Band, Flow
+from grids.kernels import carrying, chains
+from grids.kernels.energy import Ground as Land
+from grids.kernels.energy import Rates, open_book
 from grids.kernels.nudging import Grids, Ground
-from grids.nudges import Band
 from grids.problem import Problem
-from grids.units import Floats, Ints, within
+from grids.refine import Refiner
+from grids.units import Floats, Ints
 
 ROUNDNESS, STAY, PUSH = 0.3, 1.0, 4.0  # outline, weight away from home, weight carried along the flow
 STRICT = 600.0
@@ -21,14 +23,14 @@ SAFE = 0.94  # aim a little inside the band: single units do not divide
 SWEEPS = (16, 30)  # tries per unit in the first round and later
 HEAT = (0.03, 0.02, 0.01, 0.01, 0.03, 0.1, 0.2)
 DEPTH, STARTS = 8, 60  # of chains
-RETRIES = (
-    (0.2, 0.1),
-    (0.5, 0.05),
-    (0.1, 0.2),
-    (1.0, 0.05),
-    (0.3, 0.1),
-    (0.05, 0.2),
-)  # temperature, and what staying home is worth
+RETRIES = ((1, 0.2, 0.1), (2, 0.5, 0.05), (1, 0.1, 0.2), (2, 1.0, 0.05))  # grids round it, heat, staying home
+RETRY_SWEEPS = 100
+COLD = 0.002
+MOST_CHAINS = 200
+SURE = 0.99
+ROUNDS_APART = (
+    1_000  # seeds of nudges, of retries, of going home  # temperature, and what staying home is worth
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,10 @@ class Work:
     ground: Ground
     state: Grids
     fair: Floats
-    rng: np.random.Generator
 
     def band(self, share: float | Floats = 1.0) -> Band:
         """The bands at `share` of the tolerance, as the grids stand now."""
-        band = nudges.band(self.fair, self.problem.weight, self.state.label, self.problem.tolerance * share)
+        band = flows.band(self.fair, self.problem.weight, self.state.label, self.problem.tolerance * share)
         kept = nudges.closed(self.problem, self.ground.home) if self.problem.locked is not None else False
         loads = self.state.loads
         low = np.where(kept, np.minimum(band.low, loads), band.low)
@@ -68,7 +69,7 @@ def begin(problem: Problem, start: Ints, home: Ints) -> Work:
     state = nudges.survey(problem, ground, start)
     pairs = flows.neighbours(problem.graph, start, ground.open_, problem.k, ground.fixed)
     fair = flows.fair(problem.targets, state.loads, pairs, problem.tolerance)
-    return Work(problem, ground, state, fair, problem.rng())
+    return Work(problem, ground, state, fair)
 
 
 def carry(work: Work, room: Floats) -> Flow:
@@ -90,52 +91,66 @@ def around(pairs: Ints, grids: NDArray[np.bool_], rings: int) -> NDArray[np.bool
 
 def nudge(work: Work, round_: int, passed: NDArray[np.bool_]) -> None:
     """Single units near grids outside their band, and near those in `passed`, change sides; then chains of moves."""
-    aim = work.band(SAFE)
     outside = work.band().outside(work.state.loads)
     near = around(work.pairs(), outside | passed, 1 + round_ % 3 if round_ > 3 else 1)
-    pool = np.flatnonzero(np.append(near, False)[work.state.label] & ~work.ground.fixed)
+    plan, strict = _refiner(work, round_), STRICT * (1 + round_)
+    plan.anneal(_rates(work, SAFE, strict), SWEEPS[min(round_, 1)], HEAT[round_ % len(HEAT)], COLD, only=near)
+    _refresh(work)
+    bad = np.flatnonzero(work.band().outside(work.state.loads))[:MOST_CHAINS]
     wanted = nudges.wanted(
-        aim, strict=STRICT * (1 + round_), roundness=ROUNDNESS, stay=STAY, nesting=work.problem.nesting
+        work.band(SAFE), strict=strict, roundness=ROUNDNESS, stay=STAY, nesting=work.problem.nesting
     )
-    if len(pool):
-        tries = SWEEPS[min(round_, 1)] * len(pool)
-        nudging.nudge(work.ground, work.state, wanted, pool, tries, HEAT[round_ % len(HEAT)], 0.002, work.rng)
-    bad = np.flatnonzero(work.band().outside(work.state.loads))
     chains.untangle(work.ground, work.state, wanted, bad, DEPTH, STARTS)
 
 
-def retry(work: Work, g: int, pairs: Ints) -> bool:
-    """Everything up to two grids away from grid g is tried anew at high temperature; kept if less is outside."""
-    near = np.append(around(pairs, np.arange(work.problem.k) == g, 2), False)
-    units, grids = np.flatnonzero(near[work.state.label]), np.flatnonzero(near)
-    part = _part(work, units, grids)
-    before, pool = part.excess()[1], np.flatnonzero(~part.ground.fixed)
-    for hot, stay in RETRIES if len(pool) else ():
-        wanted = nudges.wanted(
-            part.band(0.99),
-            strict=20 * STRICT,
-            roundness=ROUNDNESS / 2,
-            stay=stay,
-            nesting=part.problem.nesting,
-        )
-        nudging.nudge(part.ground, part.state, wanted, pool, 100 * len(pool), hot, 0.002, work.rng)
-        bad = np.flatnonzero(part.band().outside(part.state.loads))
-        chains.untangle(part.ground, part.state, wanted, bad, DEPTH, STARTS)
-        if part.excess()[1] < before:
-            work.state.label[units] = grids[part.state.label]
-            return True
-    return False
+def retry(work: Work, round_: int) -> None:
+    """Each grid still outside is tried anew with those round it, with heat; kept unless more is outside then."""
+    plan = _refiner(work, ROUNDS_APART + round_)
+    for far, hot, stay in RETRIES:
+        steep = _rates(work, SURE, 20 * STRICT, stay)
+        plan.shake(steep, work.fair, work.problem.tolerance, far, hot, COLD, RETRY_SWEEPS)
+        straight = steep._replace(hinge=50.0, corner=1.0)
+        plan.shake(straight, work.fair, work.problem.tolerance, far, 3.0, 0.02, RETRY_SWEEPS)
+    _refresh(work)
 
 
 def send_home(work: Work) -> None:
     """What need not be away goes home, and outlines are smoothed, without leaving the bands."""
-    aim, pool = work.band(0.995), np.flatnonzero(~work.ground.fixed & (work.state.label >= 0))
-    back = nudges.wanted(
-        aim, strict=50 * STRICT, roundness=ROUNDNESS, stay=1.5 * STAY, nesting=work.problem.nesting
-    )
-    pool = pool[_touched(work)[work.state.label[pool]]]
-    if len(pool):
-        nudging.nudge(work.ground, work.state, back, pool, 20 * len(pool), 0.003, 0.0003, work.rng)
+    plan = _refiner(work, 2 * ROUNDS_APART)
+    plan.anneal(_rates(work, 0.995, 50 * STRICT, 1.5 * STAY), 20, 0.003, 0.0003, only=_touched(work))
+    _refresh(work)
+
+
+def _refiner(work: Work, turn: int) -> Refiner:
+    """The work as the kernels of a search see it, on the same labels."""
+    ground, problem = work.ground, work.problem
+    kept = nudges.closed(problem, ground.home) if problem.locked is not None else None
+    land = Land(
+        ground.indptr, ground.indices, ground.length, ground.open_, problem.graph.x, problem.graph.y,
+        ground.area, ground.perimeter, ground.weight[:, None].copy(), ground.nest,
+    )  # fmt: skip
+    book = open_book(
+        land, work.state.label, work.fair[:, None].copy(), closed=kept, held=ground.fixed, origin=ground.home,
+        crossing=problem.nesting == "soft",
+    )  # fmt: skip
+    seed = np.random.SeedSequence([problem.seed, turn]).generate_state(1)[0]
+    return Refiner(land, book, int(seed))
+
+
+def _rates(work: Work, share: float, strict: float, stay: float = STAY) -> Rates:
+    """The prices within `share` of the tolerance; `stay`: what weight away from home costs."""
+    crossing = nudges.CROSSING if work.problem.nesting == "soft" else 0.0
+    return Rates(
+        band=share * work.problem.tolerance, pull=0.0, hinge=strict, corner=0.01, shape=ROUNDNESS,
+        crossing=crossing, moved=stay, moved_m2=0.004 * stay / float(work.ground.area.mean()),
+    )  # fmt: skip
+
+
+def _refresh(work: Work) -> None:
+    """The sums of the state anew after its labels changed."""
+    state, fresh = work.state, nudges.survey(work.problem, work.ground, work.state.label)
+    state.loads[:], state.areas[:], state.rims[:] = fresh.loads, fresh.areas, fresh.rims
+    state.counts[:], state.held[:] = fresh.counts, fresh.held
 
 
 def _touched(work: Work) -> NDArray[np.bool_]:
@@ -145,20 +160,3 @@ def _touched(work: Work) -> NDArray[np.bool_]:
     found[work.state.label[away]] = True
     found[work.ground.home[away & (work.ground.home >= 0)]] = True
     return found
-
-
-def _part(work: Work, units: Ints, grids: Ints) -> Work:
-    """The work on some grids alone."""
-    number = np.full(work.problem.k + 1, -1, np.int64)
-    number[grids] = np.arange(len(grids))
-    problem = replace(
-        work.problem,
-        graph=within(work.problem.graph, units),
-        weight=work.problem.weight[units],
-        k=len(grids),
-        posts=work.fair[grids],
-        locked=None if work.problem.locked is None else work.problem.locked[units],
-    )
-    label, home = number[work.state.label[units]], number[work.ground.home[units]]
-    ground = nudges.ground(problem, label)._replace(home=home)
-    return Work(problem, ground, nudges.survey(problem, ground, label), work.fair[grids], work.rng)

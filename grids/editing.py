@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from geo.codes import reading_order
 from geo.errors import Refused, RefusedArgument
-from grids import cuts, lines, nudges, repairs
+from grids import cuts, flows, lines, repairs
 from grids.apportion import apportion
 from grids.excerpts import ground, neighbours
 from grids.partition import Partition
@@ -109,7 +109,7 @@ def fix(problem: Problem, g: int) -> Partition:
     _members(partition, g)
     part, units, grids = repairs.around(problem, problem.start, g)
     label = repairs.joined(part, np.asarray(part.start), 0)
-    band = nudges.band(problem.targets[grids], part.weight, label, problem.tolerance)
+    band = flows.band(problem.targets[grids], part.weight, label, problem.tolerance)
     grid = partition.grid.copy()
     grid[units] = grids[repairs.put_right(part, label, band)]
     return replace(partition, grid=grid)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from geo.errors import Cancelled, RefusedArgument
 from geo.progress import Progress, silent
-from grids import mixing, nudges, search, terrain
+from grids import flows, mixing, search, terrain
 from grids.kernels import trees
 from grids.partition import Partition
 from grids.problem import Problem
@@ -131,7 +131,7 @@ def _walk(
     problem: Problem, ground: Terrain, label: Ints, seed: int, every: int, found: Floats, tell: Callable[[int], None]
 ) -> int:  # fmt: skip
     """One chain: writes measures × plans into `found`; returns how many steps changed something."""
-    band = nudges.band(
+    band = flows.band(
         problem.targets, terrain.load_of(problem), np.full(problem.graph.n, -1), problem.tolerance
     )
     held = ground.held

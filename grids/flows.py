@@ -14,10 +14,35 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_matrix, csc_matrix, hstack, identity
 
-from grids.nudges import Band
 from grids.units import Floats, Ints, UnitGraph, connected
 
 OUTSIDE = 1e3  # what one unit of weight outside the band costs: more than carrying it anywhere
+
+
+@dataclass(frozen=True)
+class Band:
+    """The least and the most every grid should hold, and its fair load, in the weight's own unit.
+
+    A grid that cannot do without one heavy unit may hold that unit: its band reaches up to it.
+    """
+
+    low: Floats
+    high: Floats
+    target: Floats
+
+    def outside(self, loads: Floats) -> NDArray[np.bool_]:
+        """Which grids lie outside their band."""
+        slack = 1e-9 * np.maximum(self.target, 1e-300)
+        return np.asarray((loads < self.low - slack) | (loads > self.high + slack))
+
+
+def band(target: Floats, weight: Floats, grid: Ints, tolerance: float | Floats) -> Band:
+    """The bands of a partition's grids within `tolerance` (0.1 = ten percent) of their targets."""
+    target = np.maximum(target, 1e-12)
+    heaviest = np.zeros(len(target))
+    held = grid >= 0
+    np.maximum.at(heaviest, grid[held], weight[held])
+    return Band(target * (1 - tolerance), np.maximum(target * (1 + tolerance), heaviest), target)
 
 
 @dataclass(frozen=True)
@@ -62,7 +87,7 @@ def least(loads: Floats, band: Band, pairs: Ints) -> Flow:
     """The least flow that brings every load into its band, as far as neighbours allow.
 
     >>> import numpy as np
-    >>> from grids.nudges import Band
+    >>> from grids.flows import Band
     >>> even = Band(np.full(3, 9.0), np.full(3, 11.0), np.full(3, 10.0))
     >>> flow = least(np.array([14.0, 10.0, 6.0]), even, np.array([[0, 1], [1, 2]]))
     >>> [(int(a), int(b), round(float(f), 6)) for a, b, f in zip(flow.givers, flow.takers, flow.amounts)]

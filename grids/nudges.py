@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from grids.flows import Band
 from grids.kernels import nudging
 from grids.kernels.nudging import Grids, Ground, Wanted
 from grids.problem import Nesting, Problem
-from grids.units import Floats, Ints
+from grids.units import Ints
 
 CROSSING = 0.15  # soft nesting: what one more community costs a grid, in shares of its target
-
-
-@dataclass(frozen=True)
-class Band:
-    """The least and the most every grid should hold, and its fair load, in the weight's own unit.
-
-    A grid that cannot do without one heavy unit may hold that unit: its band reaches up to it.
-    """
-
-    low: Floats
-    high: Floats
-    target: Floats
-
-    def outside(self, loads: Floats) -> NDArray[np.bool_]:
-        """Which grids lie outside their band."""
-        slack = 1e-9 * np.maximum(self.target, 1e-300)
-        return np.asarray((loads < self.low - slack) | (loads > self.high + slack))
-
-
-def band(target: Floats, weight: Floats, grid: Ints, tolerance: float | Floats) -> Band:
-    """The bands of a partition's grids within `tolerance` (0.1 = ten percent) of their targets."""
-    target = np.maximum(target, 1e-12)
-    heaviest = np.zeros(len(target))
-    held = grid >= 0
-    np.maximum.at(heaviest, grid[held], weight[held])
-    return Band(target * (1 - tolerance), np.maximum(target * (1 + tolerance), heaviest), target)
 
 
 def wanted(

@@ -29,7 +29,6 @@ EASING = (
     0.75  # round a grid that stays outside loads are aimed further inside: where all are full nothing fits
 )
 PATIENCE = 4  # rounds without progress before what is left counts as stuck
-MOST_RETRIES = 60
 
 
 def never() -> bool:
@@ -95,7 +94,7 @@ def _improve(work: Work, progress: Progress, cancel: Callable[[], bool]) -> Work
         passed[flow.givers] = passed[flow.takers] = True
         balancing.nudge(work, r, passed)
         if r >= FIRST_RETRY:
-            work = _retry_worst(work)
+            balancing.retry(work, r)
         left = work.band().outside(work.state.loads)
         room[balancing.around(work.pairs(), left, 2)] *= EASING
         found = work.excess()
@@ -107,18 +106,6 @@ def _improve(work: Work, progress: Progress, cancel: Callable[[], bool]) -> Work
     if (work.state.label != work.ground.home).any():
         balancing.send_home(work)
     progress("rebalance", k - work.excess()[0], k)
-    return work
-
-
-def _retry_worst(work: Work) -> Work:
-    """Stuck grids tried anew with their surroundings, worst first."""
-    band, loads = work.band(), work.state.loads
-    beyond = np.maximum(loads - band.high, band.low - loads) / band.target
-    bad, pairs = np.flatnonzero(band.outside(loads)), work.pairs()
-    bad = bad[np.argsort(-beyond[bad], kind="stable")][:MOST_RETRIES]
-    helped = [balancing.retry(work, g, pairs) for g in bad.tolist()]
-    if True in helped:
-        return replace(work, state=nudges.survey(work.problem, work.ground, work.state.label))
     return work
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from grids.kernels import branches, chance, moves, recut
-from grids.kernels.energy import Book, Ground, Rates
+from grids import flows
+from grids.kernels import branches, chance, moves, recut, shaking
+from grids.kernels.energy import Book, Ground, Rates, tally
 from grids.units import Floats, Ints
 
 Bools = NDArray[np.bool_]
 
-RETRY_SWEEPS = 40
-RETRY_COLD = 0.004
-RETRY_TREES = 20
+LEVEL_LINES = 16  # directions tried where load flows
 
 
 class Refiner:
@@ -27,7 +26,8 @@ class Refiner:
         self.ground, self.book = ground, book
         self._chance = chance.start(seed)
         self._rows = np.repeat(np.arange(len(book.label)), np.diff(ground.indptr))
-        self._movable = np.flatnonzero(~book.held)
+        movable = np.flatnonzero(~book.held & (book.label >= 0))
+        self._movable = movable[np.argsort(_along(ground.x[movable], ground.y[movable]), kind="stable")]
 
     @property
     def k(self) -> int:
@@ -43,6 +43,16 @@ class Refiner:
         """The same with branches of random trees, which fit loads more closely than lines."""
         first, second = self._pairs(only)
         return int(branches.branch_out(self.ground, self.book, rates, first, second, trees, self._chance))
+
+    def level(self, rates: Rates, fair: Floats, aim: float) -> float:
+        """Load carried along the least flow that brings every grid within `aim` of its fair load; how much flowed."""
+        pairs = np.stack(self.neighbours(), axis=1)
+        band = flows.band(fair, self.ground.weight[:, 0], self.book.label, aim)
+        flow = flows.least(self.book.load[:, 0], band, pairs)
+        recut.pass_on(
+            self.ground, self.book, rates, flow.givers, flow.takers, flow.amounts, LEVEL_LINES, self._chance
+        )
+        return flow.total
 
     def _pairs(self, only: Bools | None) -> tuple[Ints, Ints]:
         """Neighbouring grids in a random order."""
@@ -74,47 +84,48 @@ class Refiner:
         np.maximum.at(heaviest, self.book.label[held], self.ground.weight[held, 0])
         return np.where(heaviest > fair, (load - heaviest) / fair, np.abs(load / fair - 1))
 
-    def retry(
-        self, inside: Bools, pairs: tuple[Ints, Ints], rates: Rates, hot: float, fair: Floats, allowed: float
-    ) -> bool:
-        """Shakes up some grids by themselves; kept only when less lies outside `allowed` of the fair loads than before.
+    def shake(
+        self, rates: Rates, fair: Floats, allowed: float, far: int, hot: float, cold: float, sweeps: int
+    ) -> int:
+        """Grids more than `allowed` off their fair loads tried anew with all up to `far` borders away; how many came in.
 
-        All other grids are closed meanwhile, so that an attempt costs what these grids cost and can be taken back.
-        `pairs`: neighbouring grids, from `neighbours`.
+        Each by itself, worst first, `sweeps` tries per unit, cooling from `hot` to `cold`; a try that leaves more
+        load outside is taken back.
         """
-        book, which = self.book, np.flatnonzero(inside)
-        pool = np.flatnonzero(inside[book.label] & (book.label >= 0))
-        saved = (book.label[pool], *(a[which].copy() for a in self._sums()))
-        before = self._outside(fair, allowed, which, pool)
-        closed = book.closed.copy()
-        book.closed[~inside] = True
-        within = inside[pairs[0]] & inside[pairs[1]] & (pairs[0] < pairs[1])
-        first, second = pairs[0][within], pairs[1][within]
-        branches.branch_out(self.ground, book, rates, first, second, RETRY_TREES, self._chance)
-        self.anneal(rates, RETRY_SWEEPS, hot, RETRY_COLD, only=inside)
-        branches.branch_out(self.ground, book, rates, first, second, RETRY_TREES, self._chance)
-        book.closed[:] = closed
-        if self._outside(fair, allowed, which, pool) < before - 1e-12:
-            return True
-        book.label[pool] = saved[0]
-        for array, old in zip(self._sums(), saved[1:], strict=True):
-            array[which] = old
-        return False
+        off = self.excess(fair)
+        bad = np.flatnonzero((off > allowed) & ~self.book.closed)
+        bad = bad[np.argsort(-off[bad], kind="stable")]
+        return int(
+            shaking.shake(
+                self.ground, self.book, rates, bad, fair, allowed, far, sweeps, hot, cold, self._chance
+            )
+        )
+
+    def take(self, label: Ints) -> None:
+        """Takes these labels instead."""
+        self.book.label[:] = label
+        tally(self.ground, self.book, Rates(0.0))
 
     def neighbours(self) -> tuple[Ints, Ints]:
         """Pairs of grids that border on each other where people can walk, both ways."""
         first, second = self._pairs(None)
         return np.concatenate([first, second]), np.concatenate([second, first])
 
-    def _sums(self) -> tuple[NDArray[np.generic], ...]:
-        book = self.book
-        found = (book.load, book.area, book.perimeter, book.units, book.energy)
-        return (*found, book.shared) if len(book.shared) else found
 
-    def _outside(self, fair: Floats, allowed: float, which: Ints, pool: Ints) -> float:
-        """By how much these grids together are outside what is allowed."""
-        heaviest = np.zeros(self.k)
-        np.maximum.at(heaviest, self.book.label[pool], self.ground.weight[pool, 0])
-        load, heavy, mean = self.book.load[which, 0], heaviest[which], fair[which]
-        off = np.where(heavy > mean, (load - heavy) / mean, np.abs(load / mean - 1))
-        return float(np.maximum(off - allowed, 0).sum())
+def rings(grids: Bools, far: int, pairs: tuple[Ints, Ints]) -> Bools:
+    """These grids and those up to `far` borders away."""
+    inside = grids.copy()
+    for _ in range(far):
+        inside[pairs[1][inside[pairs[0]]]] = True
+    return inside
+
+
+def _along(x: Floats, y: Floats) -> Ints:
+    """Numbers of places along a Z-order curve (Morton 1966): near numbers are near places."""
+    found = np.zeros(len(x), np.int64)
+    for axis, values in enumerate((x, y)):
+        low, wide = values.min(initial=np.inf), max(float(np.ptp(values)) if len(values) else 0.0, 1e-9)
+        cell = np.minimum((values - low) / wide * 1024, 1023).astype(np.int64)
+        for bit in range(10):
+            found |= ((cell >> bit) & 1) << (2 * bit + axis)
+    return found

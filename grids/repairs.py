@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from grids import nudges
 from grids.excerpts import ground, neighbours
+from grids.flows import Band
 from grids.kernels import nudging
 from grids.kernels.nudging import Grids
 from grids.kernels.nudging import Ground as Arrays
-from grids.nudges import Band
 from grids.problem import Problem
 from grids.units import Ints, connected, within
 

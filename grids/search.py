@@ -3,8 +3,7 @@
 survey      which borders connect, which pieces of ground a grid may not leave, what is locked   (`terrain`)
 apportion   grids shared out to pieces so that the worst deviation is least                      (`apportion`)
 seed        a balanced power diagram on every piece                                              (`seeds`)
-refine      re-cuts of pairs and low-temperature moves, the band from loose to tight             (`refine`)
-repair      the grids still outside the tolerance and those round them, again and again
+improve     re-cuts, flows, low-temperature moves; then what is still outside the tolerance      (`improving`)
 """
 
 from __future__ import annotations
@@ -13,53 +12,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geo.errors import Cancelled, RefusedArgument
 from geo.progress import Progress, silent
-from grids import measures, seeds, terrain
+from grids import improving, measures, seeds, terrain
 from grids.apportion import apportion, share_posts
 from grids.kernels import energy
-from grids.kernels.energy import Rates
 from grids.partition import Partition
 from grids.problem import Nesting, Problem
 from grids.refine import Refiner
+from grids.tastes import Taste, tastes
 from grids.terrain import Terrain
 from grids.units import Floats, Ints
 
-INSIDE = 0.84  # the band searched for, of the tolerance, so that the last polish has room
-ROUNDS = 3
-SWEEPS = 30
-TOGETHER = tuple((rings, hot) for hot in (0.05, 0.15) for rings in (1, 2, 3))  # rings round a grid outside
-ALONE = tuple((rings, hot) for hot in (0.1, 0.3, 1.0, 0.05) for rings in (1, 2, 3, 2, 3, 5))
-PATIENCE = 9  # turns that brought nothing, before giving up
-EFFORT = 100_000  # units shaken one by one in all
-
-SMALL_CITY = 1_500  # units; smaller ones are searched from several starts
-MOST_STARTS = 60
+TINY_CITY, MOST_STARTS = 1_500, 60  # so many starts that together they search about as many units
+SMALL_CITY, FEW_STARTS = 4_000, 3  # units; larger ones are searched from one start
 SATISFIED = 12  # starts in a row that were no better: further ones will hardly be
-TINY_COLD = (
-    0.5,
-    0.2,
-    0.05,
-)  # where the starts of a tiny city stop cooling: the least energy is not the least worst
-TINY_CITY = 200  # units; so few that heat and patience find the best plan there is
-
-Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Taste:
-    """What a choice puts first."""
-
-    nesting: Nesting
-    zh: str
-    en: str
-    band: float = INSIDE  # of the tolerance
-    shape: float = 3.0
-    pull: float = 0.5
-    border: float = 0.0  # per mean outline
-    crossing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,50 +70,23 @@ def propose(
     return found
 
 
-def tastes(nesting: Nesting) -> list[Taste]:
-    """The choices of a nesting mode, the usual one first; later ones never cross more than the mode allows."""
-    even = Taste(nesting, "均衡", "even")
-    return {
-        "strict": [
-            replace(
-                even, band=0.1, pull=2.0
-            ),  # the area's share is off already: nothing to give away beside it
-            replace(even, zh="紧凑", en="compact", shape=8.0, pull=0.2),
-            replace(even, zh="最均衡", en="most even", band=0.1, shape=1.0, pull=4.0),
-        ],
-        "soft": [
-            replace(even, crossing=1.0),
-            replace(even, zh="少跨区", en="few crossings", crossing=3.0),
-            replace(even, zh="多跨区、更均衡", en="more crossings, more even", crossing=0.3, band=0.3),
-            replace(even, zh="紧凑", en="compact", crossing=1.0, shape=8.0),
-            replace(even, zh="严格嵌套", en="strictly nested", nesting="strict"),
-        ],
-        "free": [
-            even,
-            replace(even, zh="紧凑", en="compact", shape=8.0, pull=0.2),
-            replace(even, zh="最均衡", en="most even", band=0.1, pull=4.0),
-            replace(even, zh="边界最短", en="shortest borders", border=6.0, shape=1.0),
-            replace(even, zh="少跨区", en="few crossings", nesting="soft", crossing=0.5),
-        ],
-    }[nesting]
-
-
 def solve(problem: Problem, taste: Taste, progress: Progress = silent) -> Ints:
     """The labels of one plan to a taste."""
     ground = terrain.survey(problem, within_area=taste.nesting == "strict")
     _check_pieces(problem, ground, taste.nesting)
-    starts = max(1, min(MOST_STARTS, SMALL_CITY // problem.graph.n))
+    n = problem.graph.n
+    starts = max(FEW_STARTS if n <= SMALL_CITY else 1, min(MOST_STARTS, TINY_CITY // n))
     begin, target = _seeded(problem, ground, taste)  # the same for every start: chance comes with the moves
     best, least, idle = np.empty(0, np.int64), (np.inf, np.inf), 0
     for i in range(starts):
         chance = np.random.SeedSequence([problem.seed, i]).generate_state(1)[0]
         plan = _start(ground, taste, begin.copy(), target, int(chance))
-        label = _refine(problem, plan, taste, TINY_COLD[i % len(TINY_COLD)], progress)
+        improving.improve(plan, taste, problem.tolerance, i, progress)
         off = plan.excess(plan.book.target[:, 0])
         rank = (float(np.maximum(off - problem.tolerance, 0).max()), float(plan.book.energy.sum()))
         idle = 0 if rank < least else idle + 1
         if rank < least:
-            best, least = label, rank
+            best, least = plan.book.label, rank
         if idle >= SATISFIED:
             break
     return best
@@ -167,80 +108,6 @@ def _start(ground: Terrain, taste: Taste, label: Ints, target: Floats, seed: int
         crossing=taste.crossing > 0,
     )  # fmt: skip
     return Refiner(ground.ground, book, seed)
-
-
-def _refine(problem: Problem, plan: Refiner, taste: Taste, cold: float, progress: Progress) -> Ints:
-    """Rounds of re-cuts and cooling moves with an ever harder band, repair of what is left, a last polish."""
-    tolerance, stages = problem.tolerance, ROUNDS + len(TOGETHER) + len(ALONE) + 1
-    usual = Rates(
-        band=taste.band * tolerance, pull=taste.pull, shape=taste.shape, crossing=taste.crossing,
-        border=taste.border / float(plan.book.perimeter.mean()),
-    )  # fmt: skip
-    for turn in range(ROUNDS):
-        progress("search", turn, stages)
-        rates = usual._replace(hinge=400.0 * 3**turn)
-        plan.recut(rates)
-        plan.anneal(rates, SWEEPS, 0.1, 0.005)
-    fair = plan.book.target[:, 0].copy()
-    _repair(plan, usual, fair, tolerance, lambda turn: progress("search", ROUNDS + turn, stages))
-    if len(plan.book.label) <= TINY_CITY and (plan.excess(fair) > tolerance).any():
-        plan.anneal(Rates(tolerance, hinge=20_000.0, shape=0.05), 4_000, 300.0, cold)
-    plan.anneal(usual._replace(band=usual.band + 0.08 * tolerance, hinge=20_000.0), 15, 0.02, 0.0005)
-    progress("search", stages, stages)
-    return plan.book.label
-
-
-def _repair(plan: Refiner, usual: Rates, fair: Floats, tolerance: float, told: Callable[[int], None]) -> None:
-    """The grids outside the tolerance: first all with their surroundings at once, then each by itself."""
-    rates = usual._replace(
-        hinge=4_000.0,
-        shape=min(1.0, usual.shape),
-        crossing=usual.crossing / 2,
-        band=max(usual.band, 0.94 * tolerance),
-    )
-    for turn, (rings, hot) in enumerate(TOGETHER):
-        told(turn)
-        bad = plan.excess(fair) > tolerance
-        if not bad.any():
-            return
-        near = _rings(bad, rings, plan.neighbours()) & ~plan.book.closed
-        plan.recut(rates, directions=16, only=near)
-        plan.anneal(rates, SWEEPS, hot, 0.004, only=near)
-    _one_by_one(plan, rates, fair, tolerance, lambda turn: told(len(TOGETHER) + turn))
-
-
-def _one_by_one(
-    plan: Refiner, rates: Rates, fair: Floats, tolerance: float, told: Callable[[int], None]
-) -> None:
-    """Each grid still outside, worst first, shaken up with ever wider surroundings; kept only when that helps.
-
-    Gives up after some turns that brought nothing, or when enough was shaken.
-    """
-    idle, left = 0, EFFORT
-    for turn, (rings, hot) in enumerate(ALONE):
-        told(turn)
-        off = plan.excess(fair)
-        bad = np.flatnonzero(off > tolerance)
-        if len(bad) == 0 or idle >= PATIENCE or left < 0:
-            break
-        pairs, done, helped = plan.neighbours(), np.zeros(plan.k, bool), 0
-        for g in bad[np.argsort(-off[bad], kind="stable")]:
-            if done[g] or left < 0:
-                continue
-            inside = _rings(np.arange(plan.k) == g, rings, pairs) & ~plan.book.closed
-            left -= int(plan.book.units[inside].sum())
-            if plan.retry(inside, pairs, rates, hot, fair, tolerance):
-                done |= inside
-                helped += 1
-        idle = 0 if helped else idle + 1
-
-
-def _rings(grids: Bools, rings: int, pairs: tuple[Ints, Ints]) -> Bools:
-    """These grids and those up to `rings` borders away."""
-    inside = grids.copy()
-    for _ in range(rings):
-        inside[pairs[1][inside[pairs[0]]]] = True
-    return inside
 
 
 def _shares(problem: Problem, pieces: Terrain) -> tuple[Ints, Floats]:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from geo.errors import RefusedArgument
 from grids import cuts, flows, nudges
 from grids.excerpts import ground
-from grids.flows import Flow
-from grids.nudges import Band
+from grids.flows import Band, Flow
 from grids.problem import Problem
 from grids.seeds import IDLE_SHARE
 from grids.units import Floats, Ints, connected, half_borders, within
@@ -97,7 +96,7 @@ class _View:
             pairs = np.concatenate([pairs, np.stack([beside, new], 1), np.stack([new, beside], 1)])
             loads = np.append(loads, 0.0)
         fair = flows.fair(target, loads, pairs, self.problem.tolerance)
-        band = nudges.band(fair, self.problem.weight, self.label, self.problem.tolerance)
+        band = flows.band(fair, self.problem.weight, self.label, self.problem.tolerance)
         if gone >= 0:
             band.low[gone] = band.high[gone] = 0.0
         return flows.least(loads, band, pairs), band

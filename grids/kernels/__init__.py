@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 
 FAMILIES = (
-    "chance", "energy", "moves", "recut", "branches", "repair", "settling", "walking", "linking", "nudging", "carrying",
-    "chains", "trees",
+    "chance", "energy", "moves", "shaking", "recut", "branches", "repair", "settling", "walking", "linking", "nudging",
+    "carrying", "chains", "trees",
 )  # fmt: skip
 
 

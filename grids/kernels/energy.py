@@ -22,7 +22,6 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-CORNER = 0.006  # ε: the slope with which the hinge begins, so that being a little outside is felt
 ROUND = 2.0 * math.sqrt(math.pi)
 
 
@@ -63,6 +62,7 @@ class Rates(NamedTuple):
     band: float  # deviation that is free of the hinge, a share of the target
     pull: float = 0.5
     hinge: float = 400.0
+    corner: float = 0.006  # ε: the slope with which the hinge begins, so that being a little outside is felt
     shape: float = 3.0
     border: float = 0.0  # per m
     crossing: float = 0.0
@@ -70,7 +70,7 @@ class Rates(NamedTuple):
     moved_m2: float = 0.0  # per m² that does
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, inline="always")
 def energy(ground: Ground, book: Book, rates: Rates, g: int, u: int, sign: int, rim: float) -> float:
     """Of grid g with unit u added (sign 1), taken out (−1) or nothing done (0), its outline then being `rim` m."""
     total = 0.0
@@ -79,7 +79,7 @@ def energy(ground: Ground, book: Book, rates: Rates, g: int, u: int, sign: int, 
         h = abs(d) - rates.band
         total += rates.pull * d * d
         if h > 0:
-            total += rates.hinge * h * (h + CORNER)
+            total += rates.hinge * h * (h + rates.corner)
     size = book.area[g] + sign * ground.area[u]
     return total + rates.shape * rim / (ROUND * math.sqrt(size)) + rates.border * rim
 

@@ -6,15 +6,33 @@ Temperatures stay low: the seeds are good already, and heat costs compactness th
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from grids.kernels.chance import State, below, share, start
 from grids.kernels.contiguity import stays_whole
-from grids.kernels.energy import Book, Ground, Ints, Rates, energy, price, strip
+from grids.kernels.energy import Book, Bools, Ground, Ints, Rates, energy, price, strip
 
-COOL_EVERY = 1_024  # steps between two looks at the thermometer
+WINDOW = 2_048  # units of the pool tried at a time, so that what is looked at stays near the processor
+
+
+class Paper(NamedTuple):
+    """Scratch space for asking whether a grid stays in one piece."""
+
+    seen: Ints
+    queue: Ints
+    stamp: Ints  # one number: the last one used
+    beside: Ints  # grids beside a unit, once for every border
+
+
+@njit(cache=True, nogil=True)
+def paper(n: int) -> Paper:
+    """Scratch space for n units."""
+    return Paper(
+        np.full(n, -1, np.int64), np.empty(n, np.int64), np.zeros(1, np.int64), np.empty(64, np.int64)
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -27,21 +45,35 @@ def anneal(
     empties it, or touches what is held or closed. Works in place on `book`; returns the units moved.
     """
     price(ground, book, rates)
-    n = len(book.label)
+    sheet = paper(len(book.label))
+    return cool(ground, book, rates, pool, book.closed, steps, hot, cold, sheet, chance)
+
+
+@njit(cache=True, nogil=True)
+def cool(
+    ground: Ground, book: Book, rates: Rates, pool: Ints, shut: Bools, steps: int, hot: float, cold: float,
+    sheet: Paper, chance: State,
+) -> int:  # fmt: skip
+    """The same on a book that is priced already, neither out of nor into grids that are `shut`.
+
+    The pool is gone through window by window, each as often as the others; it is quickest when units that are near
+    each other on the ground are near each other in the pool.
+    """
     label = book.label
-    seen = np.full(n, -1, np.int64)
-    queue = np.empty(n, np.int64)
-    stamp, moved = 0, 0
+    moved = 0
     crossing = rates.crossing > 0 and book.shared.shape[0] > 0
+    moving = rates.moved > 0 or rates.moved_m2 > 0
     cooling = math.log(cold / hot) / max(steps, 1)
-    temperature = hot
+    temperature, begin = hot, 0
+    wide = -(-len(pool) // (-(-len(pool) // WINDOW)))  # windows as equal as can be
     for step in range(steps):
-        if step % COOL_EVERY == 0:
+        if step % WINDOW == 0:
             temperature = hot * math.exp(cooling * step)
-        u = pool[below(chance, len(pool))]
+            begin = 0 if begin + wide >= len(pool) else begin + wide
+        u = pool[begin + below(chance, min(wide, len(pool) - begin))]
         a = label[u]
-        b = _neighbour(ground, label, u, chance)
-        if b < 0 or book.units[a] <= 1 or book.held[u] or book.closed[a] or book.closed[b]:
+        b = _neighbour(ground, label, u, sheet.beside, chance)
+        if b < 0 or book.units[a] <= 1 or book.held[u] or shut[a] or shut[b]:
             continue
         to_a, to_b = 0.0, 0.0
         for e in range(ground.indptr[u], ground.indptr[u + 1]):
@@ -57,12 +89,12 @@ def anneal(
         change = cost_a + cost_b - book.energy[a] - book.energy[b]
         if crossing:
             change += rates.crossing * _crossed(ground, book, u, a, b)
-        if rates.moved > 0 or rates.moved_m2 > 0:
+        if moving:
             change += _taken(ground, book, rates, u, a, b)
         if change > 0 and share(chance) >= math.exp(-change / temperature):
             continue
-        stamp += 2
-        if not stays_whole(ground, label, u, seen, queue, stamp):
+        sheet.stamp[0] += 2
+        if not stays_whole(ground, label, u, sheet.seen, sheet.queue, sheet.stamp[0]):
             continue
         _move(ground, book, u, a, b, rim_a, rim_b)
         book.energy[a], book.energy[b] = cost_a, cost_b
@@ -70,22 +102,16 @@ def anneal(
     return moved
 
 
-@njit(cache=True, nogil=True)
-def _neighbour(ground: Ground, label: Ints, u: int, chance: State) -> int:
+@njit(nogil=True, inline="always")
+def _neighbour(ground: Ground, label: Ints, u: int, beside: Ints, chance: State) -> int:
     """The grid across a random open border of u that leads out of its grid; −1 when there is none."""
     out = 0
     for e in range(ground.indptr[u], ground.indptr[u + 1]):
-        if ground.open_[e] and label[ground.indices[e]] != label[u]:
+        g = label[ground.indices[e]]
+        if ground.open_[e] and g != label[u] and out < len(beside):
+            beside[out] = g
             out += 1
-    if out == 0:
-        return -1
-    pick = below(chance, out)
-    for e in range(ground.indptr[u], ground.indptr[u + 1]):
-        if ground.open_[e] and label[ground.indices[e]] != label[u]:
-            if pick == 0:
-                return label[ground.indices[e]]  # type: ignore[no-any-return]
-            pick -= 1
-    return -1
+    return beside[below(chance, out)] if out > 0 else -1
 
 
 @njit(cache=True, nogil=True)

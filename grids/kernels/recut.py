@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from grids.kernels.chance import State, share, start
-from grids.kernels.energy import CORNER, ROUND, Book, Floats, Ground, Ints, Rates, energy, price, strip
+from grids.kernels.energy import ROUND, Book, Floats, Ground, Ints, Rates, energy, price, strip
 
 Bytes = NDArray[np.int8]
 
@@ -51,6 +51,36 @@ def recut(
 
 
 @njit(cache=True, nogil=True)
+def pass_on(
+    ground: Ground, book: Book, rates: Rates, givers: Ints, takers: Ints, amounts: Floats, directions: int,
+    chance: State,
+) -> int:  # fmt: skip
+    """Divides pairs anew so that about `amounts` of the first weight pass from giver to taker, in the given order.
+
+    For one cut the loads wanted after it stand in for the targets. Returns how many pairs were cut anew.
+    """
+    desk = desk_for(book)
+    done = 0
+    for i in range(len(givers)):
+        a, b = givers[i], takers[i]
+        fair_a, fair_b = book.target[a, 0], book.target[b, 0]
+        book.target[a, 0] = max(book.load[a, 0] - amounts[i], GAIN * fair_a)
+        book.target[b, 0] = book.load[b, 0] + amounts[i]
+        _reprice(ground, book, rates, a, b)
+        if _pair(ground, book, rates, desk, a, b, directions, chance):
+            done += 1
+        book.target[a, 0], book.target[b, 0] = fair_a, fair_b
+    price(ground, book, rates)
+    return done
+
+
+@njit(cache=True, nogil=True)
+def _reprice(ground: Ground, book: Book, rates: Rates, a: int, b: int) -> None:
+    for g in (a, b):
+        book.energy[g] = energy(ground, book, rates, g, 0, 0, book.perimeter[g])
+
+
+@njit(cache=True, nogil=True)
 def desk_for(book: Book) -> Desk:
     """Scratch space with the units of every grid listed."""
     n, k = len(book.label), len(book.units)
@@ -83,11 +113,12 @@ def _pair(
             for i in range(m):
                 desk.side[i] = 1 if book.label[desk.units[i]] == a else 0
             best += rates.crossing * areas_touched(ground, desk, m)
+        equal = _equal(book.target[a], book.target[b])
         angle = share(chance) * math.pi
         for turn in range(directions):
             theta = angle + 2 * math.pi * turn / directions
             cost = _sweep(ground, book, rates, desk, a, b, m, outline, math.cos(theta), math.sin(theta), best)
-            if cost < best:
+            if cost < best and (equal or 2 * _overlap(book, desk, desk.side, a, m) >= m):
                 best, found = cost, True
                 for i in range(m):
                     desk.best[i] = desk.side[i]
@@ -135,7 +166,7 @@ def load_energy(book: Book, rates: Rates, g: int, load: Floats) -> float:
         h = abs(d) - rates.band
         total += rates.pull * d * d
         if h > 0:
-            total += rates.hinge * h * (h + CORNER)
+            total += rates.hinge * h * (h + rates.corner)
     return total
 
 
@@ -235,8 +266,28 @@ def areas_touched(ground: Ground, desk: Desk, m: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _overlap(book: Book, desk: Desk, side: Bytes, a: int, m: int) -> int:
+    """How many units stay where they are when side 1 of the cut is called a."""
+    found = 0
+    for i in range(m):
+        if (side[i] == 1) == (book.label[desk.units[i]] == a):
+            found += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _equal(one: Floats, other: Floats) -> bool:
+    return bool((one == other).all())
+
+
+@njit(cache=True, nogil=True)
 def deal(ground: Ground, book: Book, rates: Rates, desk: Desk, a: int, b: int, m: int) -> None:
-    """Writes the best cut into the book."""
+    """Writes the best cut into the book.
+
+    Grids of equal targets keep the label of the side that is more theirs, so that neighbours stay neighbours.
+    """
+    if 2 * _overlap(book, desk, desk.best, a, m) < m and _equal(book.target[a], book.target[b]):
+        a, b = b, a
     for g in (a, b):
         desk.head[g] = -1
         book.load[g, :] = 0
@@ -261,11 +312,11 @@ def deal(ground: Ground, book: Book, rates: Rates, desk: Desk, a: int, b: int, m
         for e in range(ground.indptr[u], ground.indptr[u + 1]):
             if book.label[ground.indices[e]] == g:
                 book.perimeter[g] -= ground.length[e]
-    for g in (a, b):
-        book.energy[g] = energy(ground, book, rates, g, 0, 0, book.perimeter[g])
+    _reprice(ground, book, rates, a, b)
 
 
 def warm() -> None:
     """Compiles every kernel once (they stay cached on disk), so that nobody waits for it later."""
     ground, book = strip()
     recut(ground, book, Rates(0.1), np.array([0]), np.array([1]), 4, start(1))
+    pass_on(ground, book, Rates(0.1), np.array([0]), np.array([1]), np.array([0.1]), 4, start(1))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from geo.errors import Cancelled, RefusedArgument
 from grids import flows, search
-from grids.nudges import Band
+from grids.flows import Band
 from grids.partition import Partition
 from grids.problem import Problem
 from grids.rebalance import rebalance

@@ -1,0 +1,57 @@
+"""What a choice of plan puts first: the prices along the trade-off of balance, shape and nesting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from grids.kernels.energy import Rates
+from grids.problem import Nesting
+
+
+@dataclass(frozen=True)
+class Taste:
+    """What a choice puts first."""
+
+    nesting: Nesting
+    zh: str
+    en: str
+    band: float = 0.84  # the band searched for, of the tolerance, so that the last polish has room
+    shape: float = 3.0
+    pull: float = 0.5
+    border: float = 0.0  # per mean outline
+    crossing: float = 0.0
+
+    def rates(self, tolerance: float, outline_m: float) -> Rates:
+        """The prices of a search within `tolerance` where a grid's outline is `outline_m` on average."""
+        return Rates(
+            band=self.band * tolerance, pull=self.pull, shape=self.shape, crossing=self.crossing,
+            border=self.border / outline_m,
+        )  # fmt: skip
+
+
+def tastes(nesting: Nesting) -> list[Taste]:
+    """The choices of a nesting mode, the usual one first; later ones never cross more than the mode allows."""
+    even = Taste(nesting, "均衡", "even")
+    return {
+        "strict": [
+            replace(
+                even, band=0.1, pull=2.0
+            ),  # the area's share is off already: nothing to give away beside it
+            replace(even, zh="紧凑", en="compact", shape=8.0, pull=0.2),
+            replace(even, zh="最均衡", en="most even", band=0.1, shape=1.0, pull=4.0),
+        ],
+        "soft": [
+            replace(even, crossing=1.0),
+            replace(even, zh="少跨区", en="few crossings", crossing=3.0),
+            replace(even, zh="多跨区、更均衡", en="more crossings, more even", crossing=0.3, band=0.3),
+            replace(even, zh="紧凑", en="compact", crossing=1.0, shape=8.0),
+            replace(even, zh="严格嵌套", en="strictly nested", nesting="strict"),
+        ],
+        "free": [
+            even,
+            replace(even, zh="紧凑", en="compact", shape=8.0, pull=0.2),
+            replace(even, zh="最均衡", en="most even", band=0.1, pull=4.0),
+            replace(even, zh="边界最短", en="shortest borders", border=6.0, shape=1.0),
+            replace(even, zh="少跨区", en="few crossings", nesting="soft", crossing=0.5),
+        ],
+    }[nesting]
