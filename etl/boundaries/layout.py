@@ -9,12 +9,13 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from etl.boundaries.levels import WORDS
 from geo.errors import RefusedArgument
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CODES = (
     "code areacode area_code regioncode zonecode bm dm 代码 编码 编号 区划代码 行政区划代码 行政区代码 "
@@ -64,6 +65,8 @@ def text_of(value: Any) -> str:
     >>> text_of(1.0), text_of(" A7 "), text_of(float("nan")), text_of('{ "adcode": 310000 }')
     ('1', 'A7', '', '310000')
     """
+    import pandas as pd  # the service answers without it
+
     if value is None or (isinstance(value, float) and value != value) or value is pd.NA:
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
