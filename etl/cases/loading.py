@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from etl import copying
 from etl.cases.batch import Cleaned, Rules
 from etl.cases.clean import clean, now_us
+from etl.cases.copies import Copying
 from etl.cases.notices import tell_seen
 from etl.cases.originals import originals
 from etl.cases.rules import settle
@@ -197,16 +198,19 @@ def _load(
         for batch in _cleaned(table, rules):
             yield _prepare(batch, index)
 
-    for item in ahead(prepared()):
-        _account(report, rules, item.cleaned)
-        item, categories = _categorise(session, state, item, rules, report)
-        if len(item.cleaned):
-            repeats.add(item.ids, item.hashes, item.cleaned.rows)
+    with Copying(writer) as copies:
+        for item in ahead(prepared()):
+            copies.wait()  # the connection is one: what asks it comes between two batches
+            _account(report, rules, item.cleaned)
+            item, categories = _categorise(session, state, item, rules, report)
             ids = writer.reserve(len(item.cleaned))
-            writer.write(encode(item.cleaned, item.columns, item.hashes, categories, item.units, ids))
-            positions.append((item.cleaned.lon, item.cleaned.lat))
-            outside += int(((item.units < 0) & ~np.isnan(item.cleaned.lon)).sum())
-        progress("copy", report.rows_in)
+            copies.start()
+            if len(item.cleaned):
+                repeats.add(item.ids, item.hashes, item.cleaned.rows)
+                copies.add(encode(item.cleaned, item.columns, item.hashes, categories, item.units, ids))
+                positions.append((item.cleaned.lon, item.cleaned.lat))
+                outside += int(((item.units < 0) & ~np.isnan(item.cleaned.lon)).sum())
+            progress("copy", report.rows_in)
     _refuse_swapped(positions, rules)
     if repeats.any():
         expected = _tell_repeats(report, table, rules, repeats)

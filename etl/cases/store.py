@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from etl import copying
 from etl.cases.batch import Cleaned
 from etl.cases.categories import write_new
+from etl.cases.partition import create_partition
 from etl.locks import wait_for
 from geo.db.session import raw
 from geo.db.tables import CASE_IDS
@@ -215,10 +216,7 @@ class Writer:
 
     def _create(self) -> None:
         if self.direct:
-            self._run(
-                "CREATE TABLE {table} (LIKE cases INCLUDING DEFAULTS INCLUDING CONSTRAINTS, "
-                "CONSTRAINT source CHECK (source_id = {source}))"
-            )
+            create_partition(self.connection, self.table, self.state.id)
             self._run(
                 "SET LOCAL backend_flush_after = '1MB'"
             )  # written to disk while rows come, not at the end

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from etl import cases
+from etl.cases.copies import Copying
+from etl.cases.store import Encoded
 from geo.db import session as sessions
 from geo.settings import Settings
 
@@ -58,6 +61,49 @@ def test_the_partition_keeps_no_default_of_its_own(db: Session, tmp_path: Path) 
         )
     ).all()
     assert kept == ["flags", "origin"]
+
+
+def test_a_partition_has_its_fixed_columns_first_and_every_rule_of_the_parent(
+    db: Session, tmp_path: Path
+) -> None:
+    cases.load(db, write(tmp_path / "a.csv", PLAIN + "A,2025-03-01 08:00:00,121.4,31.2\n"), source="s")
+    name = db.scalar(
+        text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'cases'::regclass")
+    )
+    columns = text(
+        "SELECT attname, format_type(atttypid, atttypmod), attnotnull, attcollation, attlen FROM pg_attribute "
+        "WHERE attrelid = CAST(:name AS regclass) AND attnum > 0 ORDER BY attnum"
+    )
+    rules = text(
+        "SELECT contype, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = CAST(:name AS regclass)"
+    )
+    own = db.execute(columns, {"name": name}).all()
+    assert {row[:4] for row in own} == {row[:4] for row in db.execute(columns, {"name": "cases"})}
+    assert [row.attlen < 0 for row in own] == sorted(row.attlen < 0 for row in own)
+    assert sorted(db.execute(rules, {"name": name}).all()) == sorted(
+        db.execute(rules, {"name": "cases"}).all()
+    )
+
+
+def test_a_copy_that_fails_is_told_at_the_next_wait_and_nothing_follows_it() -> None:
+    first, second = (Encoded((), np.empty(0, np.uint8), n) for n in (1, 2))
+
+    class Full:
+        asked: list[Encoded] = []  # noqa: RUF012
+
+        def write(self, encoded: Encoded) -> None:
+            self.asked.append(encoded)
+            raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"), Copying(Full()) as copies:
+        copies.add(first)
+        copies.start()
+        copies.add(second)
+        copies.wait()
+    assert Full.asked == [first]
+    with pytest.raises(OSError, match="no room"), Copying(Full()) as copies:
+        copies.add(second)
+    assert Full.asked == [first, second]
 
 
 def test_ids_of_loads_side_by_side_never_meet(settings: Settings, tmp_path: Path) -> None:
