@@ -23,7 +23,7 @@ import psycopg
 import pytest
 import shapely
 from psycopg import sql
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from geo.crs import project
@@ -178,11 +178,81 @@ def make_database(test_cluster: Settings) -> Iterator[Callable[[], Settings]]:
 
 
 @pytest.fixture
-def db(settings: Settings) -> Iterator[Session]:
-    """An open session of the owner on the database of `settings`; what is not committed is rolled back."""
-    with Session(sessions.engine(settings, "owner"), expire_on_commit=False) as opened:
+def db(request: pytest.FixtureRequest) -> Iterator[Session]:
+    """An open session of the owner on the database of `settings`; what is not committed is rolled back.
+
+    A test that asks for nothing else of the database borrows one that others before it left empty.
+    """
+    own = "settings" in request.fixturenames
+    lender: Lender | None = None if own else request.getfixturevalue("lender")
+    lent = request.getfixturevalue("settings") if lender is None else lender.lend()
+    with Session(sessions.engine(lent, "owner"), expire_on_commit=False) as opened:
         yield opened
         opened.rollback()
+    if lender is not None:
+        lender.take_back()
+
+
+@pytest.fixture(scope="session")
+def lender(test_cluster: Settings) -> Iterator[Lender]:
+    """Lends the database of tests that roll back what they did; copying one for each would take most of their time."""
+    found = Lender(test_cluster)
+    yield found
+    found.drop()
+
+
+class Lender:
+    """One empty database, lent again and again; a new one after a commit, after anything left in it, or 25 tests."""
+
+    MOST = 25  # rows that were rolled back still lie in the files
+
+    def __init__(self, base: Settings) -> None:
+        self.base, self.stack = base, ExitStack()
+        self.settings: Settings | None = None
+        self.committed, self.lent, self.empty = False, 0, ""
+
+    def lend(self) -> Settings:
+        if self.settings is None:
+            self.settings = self.stack.enter_context(fresh_database(self.base))
+            self.committed, self.lent = False, 0
+            engine = sessions.engine(self.settings, "owner")
+            event.listen(engine, "commit", self._note)
+            with engine.connect() as connection:
+                tables = connection.scalars(text(TABLES)).all()
+                self.empty = " AND ".join(
+                    f"NOT EXISTS (SELECT FROM {table})"
+                    for table in tables
+                    if not connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table})"))
+                )
+        self.lent += 1
+        return self.settings
+
+    def take_back(self) -> None:
+        assert self.settings is not None
+        if self.committed or self.lent >= self.MOST or not self._clean():
+            self.drop()
+
+    def _clean(self) -> bool:
+        """Whether nothing was left; numbers start at one again for the next."""
+        assert self.settings is not None
+        with sessions.engine(self.settings, "owner").connect() as connection:
+            if not connection.scalar(text(f"SELECT {self.empty}")):
+                return False
+            connection.execute(text(START_AGAIN))
+        return True
+
+    def drop(self) -> None:
+        self.stack.close()
+        self.settings = None
+
+    def _note(self, _: Any) -> None:
+        self.committed = True
+
+
+TABLES = """SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"""
+START_AGAIN = """SELECT pg_advisory_unlock_all(), setval(seqrelid::regclass, seqstart, false)
+FROM pg_sequence WHERE pg_get_userbyid((SELECT relowner FROM pg_class c WHERE c.oid = seqrelid)) = current_user"""
 
 
 @pytest.fixture

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from typing import Any
+from typing import Any, NamedTuple
 
+import pytest
 from sqlalchemy import text
 
 from api import auth
 from geo.db import session as sessions
 from geo.settings import Settings
+from tests.grids.typed import typed
 
 
-def wangge(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "api", "user", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+class Done(NamedTuple):
+    """What one command said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 def principal(settings: Settings, secret: str) -> auth.Principal | None:
@@ -29,8 +27,15 @@ def principal(settings: Settings, secret: str) -> auth.Principal | None:
         return auth.find(session, auth.digest(secret))
 
 
-def test_the_life_of_a_token(settings: Settings, environment: dict[str, str]) -> None:
-    made: dict[str, Any] = json.loads(wangge(environment, "add", "李明", "--json").stdout)
+def test_the_life_of_a_token(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed_here = typed(settings, monkeypatch, capsys)
+
+    def wangge(*words: str) -> Done:
+        return Done(*typed_here("user", *words))
+
+    made: dict[str, Any] = json.loads(wangge("add", "李明", "--json").stdout)
     assert made["token"].startswith("wg_")
     assert principal(settings, made["token"]).name == "李明"  # type: ignore[union-attr]
     with sessions.session(settings, "app") as session:
@@ -38,18 +43,18 @@ def test_the_life_of_a_token(settings: Settings, environment: dict[str, str]) ->
             session.execute(text("SELECT * FROM audit")).all()
         )
     assert made["token"] not in dump
-    again = wangge(environment, "add", "李明")
+    again = wangge("add", "李明")
     assert again.returncode == 2
     assert "already" in again.stderr
-    second = json.loads(wangge(environment, "token", "李明", "--days", "1", "--json").stdout)
-    assert wangge(environment, "token", "李明", "--revoke", str(second["id"])).returncode == 0
+    second = json.loads(wangge("token", "李明", "--days", "1", "--json").stdout)
+    assert wangge("token", "李明", "--revoke", str(second["id"])).returncode == 0
     assert principal(settings, second["token"]) is None
-    assert wangge(environment, "token", "李明", "--revoke", "999").returncode == 2
-    assert wangge(environment, "token", "李明", "--days", "0").returncode == 2
-    assert wangge(environment, "token", "nobody").returncode == 2
-    listed = json.loads(wangge(environment, "list", "--json").stdout)
+    assert wangge("token", "李明", "--revoke", "999").returncode == 2
+    assert wangge("token", "李明", "--days", "0").returncode == 2
+    assert wangge("token", "nobody").returncode == 2
+    listed = json.loads(wangge("list", "--json").stdout)
     assert [(u["name"], u["tokens"]) for u in listed] == [("李明", 1)]
     assert made["token"] not in json.dumps(listed)
-    assert wangge(environment, "disable", "李明").returncode == 0
+    assert wangge("disable", "李明").returncode == 0
     assert principal(settings, made["token"]) is None
-    assert wangge(environment, "token", "李明").returncode == 2
+    assert wangge("token", "李明").returncode == 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from geo.db import backup, migrations
 from geo.db.session import connect
 from geo.errors import Conflict, RefusedFile
 from geo.settings import Settings
+from tests.grids.typed import typed
 
 FILL = """
 INSERT INTO city (name, timezone) VALUES ('备份城', 'Asia/Shanghai');
@@ -103,20 +102,19 @@ def test_a_backup_that_cannot_be_written_leaves_no_file(settings: Settings, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_commands(environment: dict[str, str], settings: Settings, tmp_path: Path) -> None:
+def test_the_commands(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     fill(settings)
-    file = tmp_path / "c.dump"
-
-    def wangge(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "api", "db", *words]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    assert wangge("backup", str(file)).returncode == 0
-    again = wangge("backup", str(file))
-    assert (again.returncode, "exists already" in again.stderr) == (2, True)
-    refused = wangge("restore", str(file))
-    assert (refused.returncode, "--force" in refused.stderr) == (2, True)
-    done = wangge("restore", str(file), "--force")
-    assert done.returncode == 0, done.stderr
-    missing = wangge("restore", str(tmp_path / "none.dump"), "--force")
-    assert (missing.returncode, "Traceback" in missing.stderr) == (2, False)
+    file = str(tmp_path / "c.dump")
+    wangge = typed(settings, monkeypatch, capsys)
+    assert wangge("db", "backup", file)[0] == 0
+    code, _, err = wangge("db", "backup", file)
+    assert (code, "exists already" in err) == (2, True)
+    code, _, err = wangge("db", "restore", file)
+    assert (code, "--force" in err) == (2, True)
+    code, _, err = wangge("db", "restore", file, "--force")
+    assert code == 0, err
+    assert ask(settings, "SELECT count(*) FROM cases") == (5000,)
+    code, _, err = wangge("db", "restore", str(tmp_path / "none.dump"), "--force")
+    assert (code, "Traceback" in err) == (2, False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -25,30 +24,33 @@ def test_lacks_something():
 
 
 def outcome(tmp_path: Path, body: str, *options: str, ci: bool = False) -> tuple[int, str]:
-    file = tmp_path / "test_two.py"
-    file.write_text(TWO.format(body))
-    environment = {
-        k: v for k, v in os.environ.items() if k not in ("CI", "PYTEST_ADDOPTS", "WANGGE_TEST_CLUSTER")
-    }
-    environment |= {"WANGGE_TEST_DATA": str(tmp_path / "none"), "PYTHONPATH": str(TESTS)}
-    if ci:
-        environment["CI"] = "true"
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "conftest",
-        "-p",
-        "no:cacheprovider",
-        "-ra",
-        "-q",
-        *options,
-    ]
-    done = subprocess.run(
-        [*command, str(file)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout
+    """Exit code and output of a run of its own: a fork, which has everything imported already."""
+    (tmp_path / "test_two.py").write_text(TWO.format(body))
+    said = tmp_path / "said.txt"
+    pid = os.fork()
+    if not pid:
+        code = 70
+        try:
+            code = _run_here(tmp_path, said, list(options), ci)
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.read_text()
+
+
+def _run_here(folder: Path, said: Path, options: list[str], ci: bool) -> int:
+    for name in ("CI", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "WANGGE_TEST_CLUSTER"):
+        os.environ.pop(name, None)
+    os.environ |= {"WANGGE_TEST_DATA": str(folder / "none"), **({"CI": "true"} if ci else {})}
+    os.chdir(folder)
+    sys.path.insert(0, str(TESTS))
+    out = said.open("w")
+    os.dup2(out.fileno(), 1)
+    os.dup2(out.fileno(), 2)
+    sys.stdout = sys.stderr = out
+    asked = ["-p", "conftest", "-p", "no:cacheprovider", "-ra", "-q", *options, str(folder / "test_two.py")]
+    code = int(pytest.main(asked))
+    out.flush()
+    return code
 
 
 def test_without_real_data_there_is_one_printed_reason(tmp_path: Path) -> None:
