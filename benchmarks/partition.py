@@ -4,6 +4,7 @@
     python benchmarks/partition.py                    # 2 000 and 20 000 units, hexagons and blocks, three seeds
     python benchmarks/partition.py --sizes 200000 --seeds 7 --limit 300
     python benchmarks/partition.py --only rebalance,ensemble
+    python benchmarks/partition.py --only districts --real FOLDER      # Iowa and Arkansas within 1 %, beside GerryChain
 
 Every method runs in a process of its own under a time limit, one after another; seconds are those of the call itself
 (kernels compiled, data in the peer's own form). All plans are scored by the same few lines below, which share no code
@@ -29,6 +30,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks import districts
 from benchmarks.instances import Instance, drifted, make
 from benchmarks.peers import peak_mb
 from grids import ensemble, kernels, rebalance, search
@@ -45,7 +47,7 @@ TOLERANCE = 0.05
 Row = dict[str, Any]
 
 
-def score(city: Instance, label: np.ndarray) -> Row:
+def score(city: Instance, label: np.ndarray, tolerance: float = TOLERANCE) -> Row:
     """What a plan is worth; `worst` forgives a grid whose heaviest unit alone is above the target."""
     graph, weight = city.graph, city.weight
     label = np.unique(label, return_inverse=True)[1]
@@ -64,10 +66,11 @@ def score(city: Instance, label: np.ndarray) -> Row:
     rim = np.bincount(label, weights=graph.perimeter_m) - np.bincount(
         label[rows[same]], weights=graph.length_m[same], minlength=k
     )
-    touched = np.unique(label.astype(np.int64) * len(graph.area_codes) + graph.area) // len(graph.area_codes)
+    areas = max(len(graph.area_codes), 1)
+    touched = np.unique(label.astype(np.int64) * areas + np.maximum(graph.area, 0)) // areas
     return {
         "grids": k, "worst": float(excess.max()), "mean": float(off.mean()),
-        "within": float((excess <= TOLERANCE + 1e-9).mean()), "contiguous": float((pieces == 1).mean()),
+        "within": float((excess <= tolerance + 1e-9).mean()), "contiguous": float((pieces == 1).mean()),
         "compactness": float((4 * np.pi * area / rim**2).mean()), "cut": int((~same & walk).sum() // 2),
         "crossing": float((np.bincount(touched, minlength=k) > 1).mean()),
     }  # fmt: skip
@@ -77,7 +80,14 @@ def score(city: Instance, label: np.ndarray) -> Row:
 
 
 def run(
-    city: Instance, method: str, seed: int, python: str, limit: float, folder: Path, **more: np.ndarray
+    city: Instance,
+    method: str,
+    seed: int,
+    python: str,
+    limit: float,
+    folder: Path,
+    *options: str,
+    **more: Any,
 ) -> Row:
     """One method on one city in a process of its own: its row, with `failed` when there is no plan."""
     given, wanted = folder / "instance.npz", folder / "labels.npy"
@@ -89,7 +99,7 @@ def run(
     )  # fmt: skip
     ours = method in OURS or method.startswith("our-")
     command = (
-        [sys.executable, __file__, "--child", method, "--city", city.name, str(wanted)]
+        [sys.executable, __file__, "--child", method, "--city", city.name, str(wanted), *options]
         if ours
         else [python, str(Path(__file__).with_name("peers.py")), method, str(given), str(wanted)]
     )
@@ -110,14 +120,17 @@ def city_named(name: str) -> Instance:
     return replace(drifted(city, int(drift)), name=name) if drift else city
 
 
-def child(method: str, name: str, wanted: str) -> None:
+def child(method: str, name: str, wanted: str, real: Path | None) -> None:
     """One of our own methods, in this process."""
-    city = city_named(name)
-    seed = int(name.partition("+")[0].rsplit("-", 1)[1])
+    state, _, seed_of_state = name.partition("-")
+    if real is not None and state in districts.STATES:
+        city, seed, tolerance = districts.STATES[state](real), int(seed_of_state), districts.TOLERANCE
+    else:
+        city, seed, tolerance = city_named(name), int(name.partition("+")[0].rsplit("-", 1)[1]), TOLERANCE
     kernels.warm()
     search.propose(Problem(make(units=500).graph, make(units=500).weight, 10, nesting="free"))
     base = peak_mb()
-    problem = Problem(city.graph, city.weight, city.k, tolerance=TOLERANCE, nesting=method, seed=seed)  # type: ignore[arg-type]
+    problem = Problem(city.graph, city.weight, city.k, tolerance=tolerance, nesting=method, seed=seed)  # type: ignore[arg-type]
     begun, used = time.perf_counter(), time.process_time()
     label = search.propose(problem)[0].partition.grid
     taken, cpu = time.perf_counter() - begun, time.process_time() - used
@@ -139,6 +152,26 @@ def partitions(cities: list[Instance], asked: argparse.Namespace, folder: Path) 
             if "failed" not in row:
                 row |= score(city, np.load(folder / "labels.npy"))
             yield {"what": "partition", "city": city.name, "units": city.graph.n, "method": method, **row}
+
+
+def states(asked: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """Iowa and Arkansas in four districts within 1 %, by our engine and by GerryChain's tree partition at that tolerance."""
+    for name, read in districts.STATES.items() if asked.real else ():
+        city = read(asked.real)
+        for seed in asked.seeds.split(","):
+            named = replace(city, name=f"{name}-{seed}")
+            for method in ("free", "gerrychain"):
+                row = run(named, method, int(seed), asked.python, asked.limit, folder, "--real", str(asked.real),
+                          epsilon=districts.TOLERANCE)  # fmt: skip
+                if "failed" not in row:
+                    row |= score(named, np.load(folder / "labels.npy"), districts.TOLERANCE)
+                yield {
+                    "what": "districts",
+                    "city": named.name,
+                    "units": city.graph.n,
+                    "method": method,
+                    **row,
+                }
 
 
 # ── Rebalancing ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -240,6 +273,8 @@ HEADS = {
     "| PP | cut edges | crossing % |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     "rebalance": "#### Rebalance, {kind} ({units} units)\n\n| way | s | cpu s | outside before | outside after | moved % "
     "| bound % | moved ÷ bound | PP | contiguous % |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    "districts": "#### {kind}, 4 districts ({units} units)\n\n| method | s | cpu s | MB | worst* % | mean % | within 1 % "
+    "| contiguous % | PP | cut edges | crossing % |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     "ensemble": "#### Ensemble, {kind} ({units} units)\n\n| way | s | cpu s | steps per s |\n|---|---:|---:|---:|",
 }
 
@@ -275,9 +310,10 @@ def main() -> None:
     ask.add_argument("--sizes", default="2000,20000")
     ask.add_argument("--seeds", default="7,8,9")
     ask.add_argument("--methods", default=",".join((*OURS, *PEERS)))
-    ask.add_argument("--only", default="partition,rebalance,ensemble")
+    ask.add_argument("--only", default="partition,rebalance,ensemble,districts")
     ask.add_argument("--limit", type=float, default=300.0, help="seconds for one run")
     ask.add_argument("--plans", type=int, default=1000)
+    ask.add_argument("--real", type=Path, help="folder of published instances (see districts.py)")
     ask.add_argument("--python", default=sys.executable)
     ask.add_argument("--save", type=Path)
     ask.add_argument("--show", type=Path, help="print the tables of a saved file and stop")
@@ -285,19 +321,23 @@ def main() -> None:
     ask.add_argument("--city", nargs=2)
     asked = ask.parse_args()
     if asked.child:
-        child(asked.child, *asked.city)
+        name, wanted = asked.city
+        child(asked.child, name, wanted, asked.real)
         return
     if asked.show:
         tables([json.loads(line) for line in asked.show.read_text().splitlines()])
         return
+    synthetic = {"partition", "rebalance", "ensemble"} & set(asked.only.split(","))
     cities = [
         make(kind, int(size), int(seed))
-        for size in asked.sizes.split(",") for kind in asked.kinds.split(",") for seed in asked.seeds.split(",")
+        for size in (asked.sizes.split(",") if synthetic else ()) for kind in asked.kinds.split(",")
+        for seed in asked.seeds.split(",")
     ]  # fmt: skip
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         parts = {
             "partition": lambda: partitions(cities, asked, Path(folder)),
+            "districts": lambda: states(asked, Path(folder)),
             "rebalance": lambda: rebalances(cities, asked),
             "ensemble": lambda: ensembles(cities, asked, Path(folder)),
         }
