@@ -34,6 +34,8 @@ class Approval(Given):
 class Seen(Given):
     """Which state of the plan the caller has seen."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"revision": 12}]})
+
     revision: Revision = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from api import answers
@@ -30,6 +30,10 @@ class OfGrid(Plain):
 class Remark(Given):
     """Its words, and the grid or the remark it is about."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"body": "河东几栋楼应归北街。", "grid": "110101001001002"}]}
+    )
+
     body: Annotated[str, Field(min_length=1, max_length=comments.MOST_CHARACTERS)]
     grid: Code | None = None
     answers: Annotated[int | None, Field(ge=1, le=WHOLE)] = None
@@ -37,6 +41,8 @@ class Remark(Given):
 
 class Hidden(Given):
     """Whether the remark is hidden."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"hidden": True}]})
 
     hidden: bool = True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from api import answers, dividing
@@ -26,11 +26,21 @@ Drawn = Annotated[
 class Line(Given):
     """Where to cut."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"line": "LINESTRING (116.30 39.90, 116.31 39.90)"}]}
+    )
+
     line: Drawn
 
 
 class UnitAndLine(Line):
     """Which unit, and where to cut it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"unit": "110101001001017", "line": "LINESTRING (116.30 39.90, 116.31 39.90)"}]
+        }
+    )
 
     unit: Code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from api import answers, writes
@@ -23,6 +23,12 @@ PRIVATE = "private, no-cache"
 class Exempt(Given):
     """A rule that a draft may break, at one grid or (without `grid`) anywhere, and why."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"rule": "households", "grid": "110101001001002", "reason": "整栋宿舍，不可分开"}]
+        }
+    )
+
     rule: Annotated[str, Field(min_length=1, max_length=80)]
     reason: Annotated[str, Field(min_length=1, max_length=1000)]
     grid: Code | None = None
@@ -37,6 +43,8 @@ class NoMore(Plain):
 
 class Rebase(Given):
     """The new draft's name, the plan it shall stand on, and who decides where both changed a unit."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "2027 草案 改", "mine": False}]})
 
     name: Annotated[str | None, Field(min_length=1, max_length=80)] = None
     onto: Code | None = None

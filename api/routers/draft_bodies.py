@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from api.schemas import WHOLE, Given, refuse
 
@@ -23,6 +23,8 @@ Point = Annotated[list[Degrees], Field(min_length=2, max_length=2, description="
 
 class Seen(Given):
     """Which state of the draft the caller has seen."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"revision": 12}]})
 
     revision: Revision = None
 
@@ -57,6 +59,12 @@ class UnitMove(_Units):
 class UnitMoves(_Units, Seen):
     """One move (`unit_ids` or `unit_codes`, `to_grid`) or several (`moves`)."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"unit_codes": ["110101001001017"], "to_grid": "110101001001002", "revision": 12}]
+        }
+    )
+
     to_grid: Code | None = None
     moves: list[UnitMove] | None = Field(None, max_length=MOST_MOVES)
 
@@ -84,6 +92,10 @@ class UnitMoves(_Units, Seen):
 class Split(Seen):
     """`parts` of equal load; or `posts` of each part; or along `line`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"grid": "110101001001002", "posts": [2, 1], "revision": 12}]}
+    )
+
     grid: Code
     parts: int = Field(2, ge=2, le=1000)
     posts: list[Positive] | None = Field(None, min_length=2, max_length=1000)
@@ -101,12 +113,22 @@ class Split(Seen):
 class Merge(Seen):
     """`grid` takes the ground of `other`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"grid": "110101001001002", "other": "110101001001003", "revision": 12}]
+        }
+    )
+
     grid: Code
     other: Code
 
 
 class Fix(Seen):
     """Which grid is to be put right, and how even it shall be."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"grid": "110101001001002", "tolerance": 0.1, "revision": 12}]}
+    )
 
     grid: Code
     tolerance: float | None = Field(None, gt=0, le=10)
@@ -116,6 +138,10 @@ class Fix(Seen):
 class Lock(Seen):
     """Which grids to lock, or with `locked` false to unlock."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"grids": ["110101001001002"], "locked": True, "revision": 12}]}
+    )
+
     grids: list[Code] = Field(min_length=1, max_length=MOST_GRIDS)
     locked: bool = True
 
@@ -123,11 +149,19 @@ class Lock(Seen):
 class Posts(Seen):
     """Posts by grid code."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"posts": {"110101001001002": 2}, "revision": 12}]}
+    )
+
     posts: dict[Code, Positive] = Field(min_length=1, max_length=MOST_GRIDS)
 
 
 class Rename(Seen):
     """A grid's new name, code, or both."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"grid": "110101001001002", "name": "北街", "revision": 12}]}
+    )
 
     grid: Code
     name: Code | None = None
@@ -146,6 +180,14 @@ Bound = Annotated[float, Field(ge=0, le=1e15)]
 class Setting(Seen):
     """What the draft is judged by; what is not named stays."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"nesting": "soft", "bands": {"households": [300, 500]}, "tolerance": 0.1, "revision": 12}
+            ]
+        }
+    )
+
     nesting: Literal["strict", "soft", "free"] | None = None
     bands: dict[Code, list[Bound | None] | Bound] | None = Field(None, max_length=50)
     weights: list[Code] | None = Field(None, min_length=1, max_length=8)
@@ -154,6 +196,8 @@ class Setting(Seen):
 
 class Begin(Given):
     """A draft's name, and what it starts from: a plan by id, name, `current`, `as-of:DATE`, or nothing (`empty`)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "2027 草案", "like": "current"}]})
 
     name: str = Field(min_length=1, max_length=80)
     like: Code = "current"
