@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from grids.kernels.energy import Rates
-from grids.refine import Refiner, rings
+from grids.refine import Bools, Refiner, rings
 from grids.tastes import Taste
 from grids.units import Floats
 
@@ -27,14 +27,18 @@ GENTLE = 9  # turns before heat
 FLOW_EVERY = 6  # turns of repair between two flows
 HEAT = (0.05, 0.15, 0.4)
 HARD = {"hinge": 50.0, "corner": 1.0, "pull": 0.1, "shape": 0.3}  # a straight hinge
+SHARP_TURNS = 3
 TINY_CITY = 200  # units; so few that heat and patience find the best plan there is
 TINY_COLD = (0.5, 0.2, 0.05)  # where its starts stop cooling: the least energy is not the least worst
 
 Told = Callable[[str, int, int], None]
 
 
-def improve(plan: Refiner, taste: Taste, tolerance: float, start: int, progress: Told) -> None:
-    """Makes a seeded plan as good as it gets, in place; `start` counts the seeds tried."""
+def improve(plan: Refiner, taste: Taste, tolerance: float, tight: Bools, start: int, progress: Told) -> None:
+    """Makes a seeded plan as good as it gets, in place; `start` counts the seeds tried.
+
+    `tight` grids share what lies on their ground as evenly as can be: they decide how far the worst grid is off.
+    """
     stages = ROUNDS + TURNS + 1
     fair = plan.book.target[:, 0].copy()
     usual = taste.rates(tolerance, float(plan.book.perimeter.mean()))
@@ -49,7 +53,22 @@ def improve(plan: Refiner, taste: Taste, tolerance: float, start: int, progress:
             Rates(tolerance, hinge=20_000.0, shape=0.05), 4_000, 300.0, TINY_COLD[start % len(TINY_COLD)]
         )
     plan.anneal(usual._replace(band=usual.band + 0.08 * tolerance, hinge=20_000.0), SWEEPS // 2, 0.02, 0.0005)
+    _sharpen(plan, usual, fair, tolerance, tight)
     progress("search", stages, stages)
+
+
+def _sharpen(plan: Refiner, usual: Rates, fair: Floats, tolerance: float, tight: Bools) -> None:
+    """The tight grids as even among themselves as they get."""
+    band = min(usual.band, 0.1 * tolerance)
+    rates = usual._replace(band=band, pull=2.0, hinge=4_000.0)
+    for turn in range(SHARP_TURNS if tight.any() else 0):
+        if turn > 0:
+            plan.shake(rates._replace(**HARD), fair, 1.5 * band, turn, 3.0, 0.05, 200, only=tight)
+        plan.branch_out(rates, trees=10, only=tight)
+        plan.recut(rates, directions=16, only=tight)
+        plan.anneal(rates, SWEEPS, 0.1, 0.002, only=tight)
+        if plan.excess(fair)[tight].max() <= 1.5 * band:
+            break
 
 
 def _round(plan: Refiner, rates: Rates, fair: Floats, tolerance: float) -> None:

@@ -85,15 +85,17 @@ class Refiner:
         return np.where(heaviest > fair, (load - heaviest) / fair, np.abs(load / fair - 1))
 
     def shake(
-        self, rates: Rates, fair: Floats, allowed: float, far: int, hot: float, cold: float, sweeps: int
-    ) -> int:
+        self, rates: Rates, fair: Floats, allowed: float, far: int, hot: float, cold: float, sweeps: int,
+        *, only: Bools | None = None,
+    ) -> int:  # fmt: skip
         """Grids more than `allowed` off their fair loads tried anew with all up to `far` borders away; how many came in.
 
         Each by itself, worst first, `sweeps` tries per unit, cooling from `hot` to `cold`; a try that leaves more
         load outside is taken back.
         """
         off = self.excess(fair)
-        bad = np.flatnonzero((off > allowed) & ~self.book.closed)
+        outside = (off > allowed) & ~self.book.closed
+        bad = np.flatnonzero(outside if only is None else outside & only)
         bad = bad[np.argsort(-off[bad], kind="stable")]
         return int(
             shaking.shake(

@@ -20,7 +20,7 @@ from grids.apportion import apportion, share_posts
 from grids.kernels import energy
 from grids.partition import Partition
 from grids.problem import Nesting, Problem
-from grids.refine import Refiner
+from grids.refine import Bools, Refiner
 from grids.tastes import Taste, tastes
 from grids.terrain import Terrain
 from grids.units import Floats, Ints
@@ -77,11 +77,12 @@ def solve(problem: Problem, taste: Taste, progress: Progress = silent) -> Ints:
     n = problem.graph.n
     starts = max(FEW_STARTS if n <= SMALL_CITY else 1, min(MOST_STARTS, TINY_CITY // n))
     begin, target = _seeded(problem, ground, taste)  # the same for every start: chance comes with the moves
+    tight = _tight(problem, target, ground)
     best, least, idle = np.empty(0, np.int64), (np.inf, np.inf), 0
     for i in range(starts):
         chance = np.random.SeedSequence([problem.seed, i]).generate_state(1)[0]
         plan = _start(ground, taste, begin.copy(), target, int(chance))
-        improving.improve(plan, taste, problem.tolerance, i, progress)
+        improving.improve(plan, taste, problem.tolerance, tight, i, progress)
         off = plan.excess(plan.book.target[:, 0])
         rank = (float(np.maximum(off - problem.tolerance, 0).max()), float(plan.book.energy.sum()))
         idle = 0 if rank < least else idle + 1
@@ -90,6 +91,12 @@ def solve(problem: Problem, taste: Taste, progress: Progress = silent) -> Ints:
         if idle >= SATISFIED:
             break
     return best
+
+
+def _tight(problem: Problem, target: Floats, ground: Terrain) -> Bools:
+    """Grids on ground whose share is nearly as far off as any, where that is more than the tolerance."""
+    off = np.where(ground.closed, 0.0, np.abs(target / problem.targets - 1))
+    return np.asarray((off > off.max() - problem.tolerance) & (off.max() > problem.tolerance) & (off > 1e-9))
 
 
 def _seeded(problem: Problem, ground: Terrain, taste: Taste) -> tuple[Ints, Floats]:

@@ -34,9 +34,7 @@ def tastes(nesting: Nesting) -> list[Taste]:
     even = Taste(nesting, "均衡", "even")
     return {
         "strict": [
-            replace(
-                even, band=0.1, pull=2.0
-            ),  # the area's share is off already: nothing to give away beside it
+            replace(even, shape=5.0),
             replace(even, zh="紧凑", en="compact", shape=8.0, pull=0.2),
             replace(even, zh="最均衡", en="most even", band=0.1, shape=1.0, pull=4.0),
         ],
