@@ -27,7 +27,7 @@ from grids.units import Floats, Ints
 
 TINY_CITY, MOST_STARTS = 1_500, 60  # so many starts that together they search about as many units
 SMALL_CITY, FEW_STARTS = 4_000, 3  # units; larger ones are searched from one start
-SATISFIED = 12  # starts in a row that were no better: further ones will hardly be
+SATISFIED = 36  # starts in a row that were no better: further ones will hardly be
 
 
 @dataclass(frozen=True)
