@@ -1,6 +1,6 @@
 # The service. Everything is installed from the lock files; nothing is fetched when it runs.
 FROM python:3.13-slim AS build
-ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/app/.venv
+ENV UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/app/.venv
 WORKDIR /app
 COPY requirements-boot.txt requirements.txt ./
 RUN pip install --no-cache-dir --require-hashes -r requirements-boot.txt \
