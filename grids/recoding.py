@@ -79,8 +79,27 @@ def write(session: Session, held: Stored, given: list[Named]) -> dict[str, str]:
             {"passing": PASSING, "code": one.code, "name": name, "id": held.grid_ids[g],
              "area": graph.area_codes[one.area] if one.area >= 0 else None},
         )  # fmt: skip
+    _make_way(session, held, [one.code for one in given])
     _settle(session, held.plan.id, moved)
     return moved
+
+
+def _make_way(session: Session, held: Stored, given: list[str]) -> None:
+    """Emptied grids of the plan (merged away; their acts can be undone) whose codes are given away get those set free."""
+    rows = session.execute(
+        text(
+            "SELECT id, code FROM grid WHERE plan_id = :p AND code = ANY(:given) AND id <> ALL(:held) ORDER BY code"
+        ),
+        {"p": held.plan.id, "given": given, "held": list(held.grid_ids)},
+    ).all()
+    free = sorted(
+        set(held.codes) - set(given)
+    )  # never fewer: every code taken from an emptied grid was not its holder's
+    for (grid_id, _), code in zip(rows, free, strict=False):
+        session.execute(
+            text("UPDATE grid SET code = :passing || :code WHERE id = :id"),
+            {"passing": PASSING, "code": code, "id": grid_id},
+        )
 
 
 def _settle(session: Session, plan_id: int, moved: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ import etl.units
 from geo.db import session as sessions
 from geo.errors import Conflict, NotFound, Refused, RefusedArgument
 from geo.settings import Settings
-from grids import plans, proposals, stored
+from grids import drafts, plans, proposals, stored
 
 Insert = Callable[..., int]
 DAY = dt.timedelta(days=1)
@@ -163,6 +163,31 @@ def test_codes_of_approved_grids_are_never_given_to_other_ground(city: Settings)
                 before[code].area, after[code].area
             )
         assert len(after) == 11
+
+
+def test_a_plan_with_merged_grids_is_recoded_when_it_is_approved(city: Settings) -> None:
+    """The grid merged away keeps a code for its history; approval may give that code to another grid's ground."""
+    with sessions.session(city) as s:
+        plans.approve(s, "A", dt.date(2020, 1, 1))
+        made = 0
+        for name in "BCD":
+            draft = stored.find(s, name)
+            codes = s.scalars(
+                text("SELECT code FROM grid WHERE plan_id = :p ORDER BY code"), {"p": draft.id}
+            ).all()
+            gone = next(code for code in codes if code.endswith("001"))
+            same = [code for code in codes if code[:-3] == gone[:-3] and code != gone]
+            if not same:
+                continue
+            drafts.merge(s, name, same[0], gone, revision=None, author="t", desk=drafts.Desk())
+            plans.approve(s, name, dt.date(2090 + made, 1, 1))
+            made += 1
+            rows = s.execute(
+                text("SELECT code, geom IS NOT NULL FROM grid WHERE plan_id = :p"), {"p": draft.id}
+            ).all()
+            standing = [code for code, stands in rows if stands]
+            assert len(rows) == 4 and len(standing) == 3 and not any(code.startswith("~") for code, _ in rows)
+        assert made
 
 
 def iter_rows(s: Session, plan: str) -> list[tuple[str, Any]]:
