@@ -16,6 +16,7 @@ import json
 import os
 import secrets
 import shutil
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -35,6 +36,8 @@ CHUNK_BYTES = 1 << 22
 KEEP_OLD_S = (
     60.0  # a folder that lost its manifest this long ago is removed (mappings of running requests survive)
 )
+# NumPy reads the header of a file with `ast.literal_eval`; two threads in there at once end some CPython 3.11 in a SystemError
+HEADERS = threading.Lock()
 
 
 class Untrusted(Exception):
@@ -142,7 +145,8 @@ def _open(path: Path, known: Mapping[str, Any], verify: bool) -> NDArray[Any]:
             raise Untrusted(f"{path.name} has {path.stat().st_size} bytes, not {known['bytes']}")
         if verify and _crc(path) != known["crc32"]:
             raise Untrusted(f"{path.name} is not as it was written")
-        opened = np.load(path, mmap_mode="r", allow_pickle=False)
+        with HEADERS:
+            opened = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as problem:
         raise Untrusted(str(problem)) from problem
     return np.asarray(opened)  # a plain array over the mapping: compiled loops take it

@@ -102,7 +102,9 @@ def test_facilities_are_placed(db: Session) -> None:
     assert rows == [ids["u00"], ids["u10"], ids["u20"], ids["u30"], None]
 
 
-def test_a_load_under_way_is_waited_for_and_then_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_load_under_way_is_waited_for_and_then_said(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Placing again waits for a transaction that places rows; when it takes too long the person is told."""
     with sessions.session(settings) as loading, sessions.session(settings) as building:
         unit_index(loading)
