@@ -1,4 +1,4 @@
-"""Proposals over real cases and real ground, judged by networkx, shapely and SQL only: Boston 2015, Taipei's villages."""
+"""Proposals over real cases and real ground, judged by networkx, shapely and SQL only: Boston 2015."""
 
 from __future__ import annotations
 
@@ -103,30 +103,3 @@ def test_boston_in_grids_of_equal_cases(boston: Settings, nest: str) -> None:
         off = np.abs(shared / shared.mean() - 1)
         assert len(shared) > 100 and (off <= 0.10).mean() > (0.95 if nest == "free" else 0.8)
         db.rollback()
-
-
-def test_taipei_villages_nest_in_towns_strictly(db: Session, shared_data: Path) -> None:
-    """Choices, two weights and a tolerance: whatever is asked, no grid crosses a village, so none crosses a town."""
-    folder = shared_data / "data/taiwan_taipei"
-    etl.boundaries.load(db, folder / "towns.geojson", level="district")
-    etl.boundaries.load(db, folder / "villages.geojson", level="community")
-    etl.units.build(db, target_area_m2=60_000)
-    made = proposals.propose(
-        db, name="里", per_grid=400_000, weight="area", nest="strict", tolerance=0.2, choices=2, seed=3
-    )
-    assert made.plans[0].nesting == "strict" and made.plans[0].crossing == 0
-    assert_sound(db, made.plan_ids[0], "3826")
-    crossing = text(
-        f"SELECT count(*) FILTER (WHERE v > 1), count(*) FILTER (WHERE t > 1) FROM (SELECT h.grid_id, "
-        f"count(DISTINCT b.code) AS v, count(DISTINCT b.parent_code) AS t FROM {HELD} h "
-        "JOIN unit_area a ON a.unit_id = h.unit_id JOIN boundary b ON b.id = a.boundary_id "
-        "JOIN edition e ON e.id = b.edition_id JOIN level l ON l.id = e.level_id WHERE l.name = 'community' GROUP BY 1) q"
-    )
-    assert tuple(db.execute(crossing, {"p": made.plan_ids[0]}).one()) == (0, 0)
-    areas = [row[0] for row in db.execute(
-        text(f"SELECT sum(u.area_m2) FROM {HELD} h JOIN unit u ON u.id = h.unit_id GROUP BY h.grid_id"),
-        {"p": made.plan_ids[0]},
-    )]  # fmt: skip
-    assert len(areas) == made.grids
-    off = np.abs(np.array(areas) / np.mean(areas) - 1).max()
-    assert made.plans[0].deviation == pytest.approx(off, rel=1e-6)
