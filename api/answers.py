@@ -180,9 +180,9 @@ def etag(*parts: object) -> str:
     return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=12).hexdigest()
 
 
-def cache_rule(kind: str, seconds: int = 30) -> str:
+def cache_rule(sight: str, seconds: int = 30) -> str:
     """Cache-Control: shared caches may keep what the public sees for a moment; what staff sees stays with them."""
-    return f"public, max-age={seconds}" if kind == "anonymous" else "private, no-cache"
+    return f"public, max-age={seconds}" if sight == "public" else "private, no-cache"
 
 
 def _matches(sent: bytes, validator: bytes) -> bool:

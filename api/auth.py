@@ -36,18 +36,44 @@ TRIES_PER_WINDOW = 10
 TRIES_OF_ALL = 300
 
 
+Role = Literal["public", "worker", "supervisor", "planner", "admin"]
+Sight = Literal["public", "exact"]
+EXACT: frozenset[Role] = frozenset({"supervisor", "planner", "admin"})
+
+
+@dataclass(frozen=True)
+class Area:
+    """The part of the city that a worker or a supervisor answers for: one boundary of one level."""
+
+    level: str
+    code: str
+
+
 @dataclass(frozen=True)
 class Principal:
-    """Who is asking: `kind` is the column of the policy table, `by` how it was shown."""
+    """Who is asking: `role` is the column of the policy table, `by` how it was shown, `area` what the role is bound to
+    (None: the whole city)."""
 
-    kind: Literal["anonymous", "admin"]
+    role: Role
     name: str | None = None
     token_id: int | None = None
     by: Literal["none", "bearer", "cookie"] = "none"
     expires_at: dt.datetime | None = None
+    area: Area | None = None
+
+    @property
+    def sight(self) -> Sight:
+        """Whether figures are shown as they are, drafts included, or as the public sees them (k >= 5).
+
+        A worker sees the public's figures: those of a grid with one post would be a person's.
+
+        >>> Principal("worker", "li").sight, Principal("planner", "wang").sight
+        ('public', 'exact')
+        """
+        return "exact" if self.role in EXACT else "public"
 
 
-ANONYMOUS = Principal("anonymous")
+ANONYMOUS = Principal("public")
 
 
 def digest(secret: str) -> bytes:
@@ -63,7 +89,7 @@ def find(session: Session, sha256: bytes) -> Principal | None:
     """The principal of a live token: not revoked, not expired, nor its parent, nor its user disabled."""
     row = session.execute(
         text(
-            "SELECT t.sha256, t.id, t.session, t.expires_at, u.name, u.role FROM token t "
+            "SELECT t.sha256, t.id, t.session, t.expires_at, u.name, u.role, u.area_level, u.area_code FROM token t "
             "JOIN app_user u ON u.id = t.user_id LEFT JOIN token p ON p.id = t.parent_id "
             "WHERE t.sha256 = :sha256 AND t.revoked_at IS NULL AND t.expires_at > now() AND u.disabled_at IS NULL "
             "AND (p.id IS NULL OR (p.revoked_at IS NULL AND p.expires_at > now()))"
@@ -73,7 +99,8 @@ def find(session: Session, sha256: bytes) -> Principal | None:
     if row is None or not hmac.compare_digest(bytes(row.sha256), sha256):
         return None
     by: Literal["bearer", "cookie"] = "cookie" if row.session else "bearer"
-    return Principal(row.role, row.name, row.id, by, row.expires_at)
+    area = Area(row.area_level, row.area_code) if row.area_level else None
+    return Principal(row.role, row.name, row.id, by, row.expires_at, area)
 
 
 class Principals:
@@ -209,7 +236,7 @@ def sign_in(session: Session, secret: str) -> tuple[str, Principal]:
     session.add(row)
     session.flush()
     session.add(Audit(who=principal.name or "", act="sign in", what={"token": parent.id}))
-    return made, Principal(principal.kind, principal.name, row.id, "cookie", expires)
+    return made, Principal(principal.role, principal.name, row.id, "cookie", expires, principal.area)
 
 
 def sign_out(session: Session, principal: Principal) -> None:

@@ -150,16 +150,16 @@ class Service:
         with sessions.session(self.settings, "app") as opened:
             yield opened
 
-    def word(self, kind: str, plan: str | None = None) -> str:
+    def word(self, sight: str, plan: str | None = None) -> str:
         """What a kept answer depends on; with the edits of drafts when staff asks for a plan that may be one."""
         word = self.fresh.word()
-        return f"{word}.{self._drafts()}" if kind == "admin" and plan and not settled_plan(plan) else word
+        return f"{word}.{self._drafts()}" if sight == "exact" and plan and not settled_plan(plan) else word
 
-    async def stamp(self, scope: Scope, kind: str) -> str:
+    async def stamp(self, scope: Scope, sight: str) -> str:
         """The same for a plain ASGI route, from its address."""
         known = self.fresh.known()
         word = known if known is not None else await run_in_threadpool(self.fresh.word)
-        if kind == "admin" and (
+        if sight == "exact" and (
             scope["path"].startswith("/tiles/plans/") or NAMED_PLAN.search(scope["query_string"])
         ):
             word = f"{word}.{await run_in_threadpool(self._drafts)}"

@@ -71,9 +71,9 @@ class Guard:
             _check_content(headers, rule)
             receive = _limited(headers, receive, rule.body_bytes)
         who = await self._who(headers, rule)
-        visit.who = who.kind
-        if who.kind not in rule.who:
-            if who.kind == "anonymous":
+        visit.who = who.role
+        if who.role not in rule.who:
+            if who.name is None:
                 raise Unauthenticated("此内容需要登录。", "Sign in to see this.")
             raise Forbidden("您没有此权限。", "You may not do this.")
         if scope["method"] not in SAFE_METHODS:
@@ -143,7 +143,7 @@ class _Visit:
 
     def __init__(self, scope: Scope, send: Send, security: tuple[Pairs, Pairs]) -> None:
         self.began, self.bytes, self.status, self.started, self.head = time.perf_counter(), 0, 0, False, False
-        self.route, self.who, self.page = "(none)", "anonymous", True
+        self.route, self.who, self.page = "(none)", "public", True
         self._send, self._security = send, security
         self.headers: Headers = dict(scope["headers"])
         given = self.headers.get(b"x-request-id")

@@ -115,7 +115,7 @@ def _parameters(route: PlainRoute) -> Iterator[dict[str, Any]]:
 def _finish(operation: dict[str, Any], rule: policy.Rule) -> None:
     """What the policy table knows: who may ask, which media types, which problems."""
     operation["x-principals"] = sorted(rule.who)
-    if "anonymous" not in rule.who:
+    if "public" not in rule.who:
         operation["security"] = [{"bearer": []}, {"session": []}]
     answer = operation["responses"].setdefault("200", {"description": "OK"})
     content = answer.setdefault("content", {})
@@ -127,7 +127,7 @@ def _finish(operation: dict[str, Any], rule: policy.Rule) -> None:
     if example is not None:
         operation["x-example"] = example
     operation["responses"].pop("422", None)
-    for status in ("400", "404", *(("401",) if "anonymous" not in rule.who else ())):
+    for status in ("400", "404", *(("401",) if "public" not in rule.who else ())):
         operation["responses"][status] = {
             "description": problems.TITLES[int(status)][1],
             "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},

@@ -3,7 +3,7 @@
 Every request passes `api.guard`, which looks here first; the application refuses to start when it has a route that is
 not in the table, or the table a row without a route. `python -m api.policy` prints the table for the documentation.
 
->>> match("/api/cases/7").rules["GET"].who == STAFF
+>>> match("/api/cases/7").rules["GET"].who == FIELD
 True
 """
 
@@ -15,9 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-PRINCIPALS = ("anonymous", "admin")
+PRINCIPALS = ("public", "worker", "supervisor", "planner", "admin")
 EVERYONE = frozenset(PRINCIPALS)
-STAFF = frozenset({"admin"})
+FIELD = frozenset(
+    {"worker", "supervisor", "admin"}
+)  # cases, a worker's and a supervisor's of their own area only
+READERS = frozenset({"supervisor", "planner", "admin"})  # drafts and exact figures
+PLANNERS = frozenset({"planner", "admin"})
+ADMINS = frozenset({"admin"})
 
 JSON = "application/json"
 GEOJSON = "application/geo+json"
@@ -99,7 +104,7 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         "POST",
         "/api/plans/propose",
-        STAFF,
+        PLANNERS,
         (JSON,),
         "提出方案（作业）",
         "propose plans, as a job",
@@ -108,7 +113,7 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         "POST",
         "/api/plans/import",
-        STAFF,
+        PLANNERS,
         (JSON,),
         "导入方案（作业）",
         "a layer becomes a plan, as a job",
@@ -116,19 +121,32 @@ TABLE: tuple[Rule, ...] = (
         takes=UPLOADS,
     ),
     Rule(
-        "POST", "/api/plans/overlay", STAFF, (JSON,), "多格合一", "merge departments' grids", body_bytes=65536
+        "POST",
+        "/api/plans/overlay",
+        PLANNERS,
+        (JSON,),
+        "多格合一",
+        "merge departments' grids",
+        body_bytes=65536,
     ),
     Rule("GET", "/api/plans/{plan}", EVERYONE, (JSON,), "一个方案", "one plan"),
-    Rule("GET", "/api/plans/{plan}/score", STAFF, (JSON,), "评分表", "its scorecard"),
-    Rule("GET", "/api/plans/{plan}/compare", STAFF, (JSON, GEOJSON), "与另一方案比较", "what changes hands"),
-    Rule("GET", "/api/plans/{plan}/impact", STAFF, (PDF, HTML), "影响说明", "the impact statement, a page"),
+    Rule("GET", "/api/plans/{plan}/score", READERS, (JSON,), "评分表", "its scorecard"),
     Rule(
-        "GET", "/api/plans/{plan}/replay", STAFF, (JSON,), "两方案回放案件", "the same cases under two plans"
+        "GET", "/api/plans/{plan}/compare", READERS, (JSON, GEOJSON), "与另一方案比较", "what changes hands"
+    ),
+    Rule("GET", "/api/plans/{plan}/impact", READERS, (PDF, HTML), "影响说明", "the impact statement, a page"),
+    Rule(
+        "GET",
+        "/api/plans/{plan}/replay",
+        READERS,
+        (JSON,),
+        "两方案回放案件",
+        "the same cases under two plans",
     ),
     Rule(
         "POST",
         "/api/plans/{plan}/rebalance",
-        STAFF,
+        PLANNERS,
         (JSON,),
         "重新均衡（作业）",
         "rebalance, as a job",
@@ -137,79 +155,93 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         "POST",
         "/api/plans/{plan}/ensemble",
-        STAFF,
+        PLANNERS,
         (JSON,),
         "与随机方案比较（作业）",
         "its place among random plans, as a job",
         body_bytes=4096,
     ),
-    Rule("GET", "/api/plans/{plan}/check", STAFF, (JSON,), "违反的规则", "the rules it breaks"),
-    Rule("GET", "/api/plans/{plan}/export.csv", STAFF, ("text/csv",), "单元归属表", "unit → grid as a table"),
+    Rule("GET", "/api/plans/{plan}/check", READERS, (JSON,), "违反的规则", "the rules it breaks"),
+    Rule(
+        "GET", "/api/plans/{plan}/export.csv", READERS, ("text/csv",), "单元归属表", "unit → grid as a table"
+    ),
     Rule(
         "GET",
         "/api/plans/{plan}/export.geojson",
-        STAFF,
+        READERS,
         (GEOJSON, JSON),
         "网格 GeoJSON",
         "its grids as GeoJSON",
     ),
     Rule(
-        "GET", "/api/plans/{plan}/export.gpkg", STAFF, (GPKG,), "网格 GeoPackage", "its grids as GeoPackage"
+        "GET", "/api/plans/{plan}/export.gpkg", READERS, (GPKG,), "网格 GeoPackage", "its grids as GeoPackage"
     ),
-    Rule("DELETE", "/api/plans/{plan}", STAFF, (JSON,), "删除草案", "throw a draft away"),
+    Rule("DELETE", "/api/plans/{plan}", PLANNERS, (JSON,), "删除草案", "throw a draft away"),
     Rule(
-        "POST", "/api/plans/{plan}/approve", STAFF, (JSON,), "批准", "approve from a day on", body_bytes=4096
+        "POST",
+        "/api/plans/{plan}/approve",
+        PLANNERS,
+        (JSON,),
+        "批准",
+        "approve from a day on",
+        body_bytes=4096,
     ),
     Rule(
         "POST",
         "/api/plans/{plan}/withdraw",
-        STAFF,
+        PLANNERS,
         (JSON,),
         "撤回",
         "take back before it starts",
         body_bytes=4096,
     ),
-    Rule("POST", "/api/plans", STAFF, (JSON,), "新建草案", "begin a draft", body_bytes=_SMALL),
-    Rule("GET", "/api/plans/{plan}/grids", STAFF, (JSON,), "方案的网格表", "the grids of a plan"),
-    Rule("GET", "/api/plans/{plan}/assignment", STAFF, (JSON,), "单元归属", "unit → grid"),
-    Rule("GET", "/api/plans/{plan}/edits", STAFF, (JSON,), "编辑历史", "the history of a plan"),
+    Rule("POST", "/api/plans", PLANNERS, (JSON,), "新建草案", "begin a draft", body_bytes=_SMALL),
+    Rule("GET", "/api/plans/{plan}/grids", READERS, (JSON,), "方案的网格表", "the grids of a plan"),
+    Rule("GET", "/api/plans/{plan}/assignment", READERS, (JSON,), "单元归属", "unit → grid"),
+    Rule("GET", "/api/plans/{plan}/edits", READERS, (JSON,), "编辑历史", "the history of a plan"),
     Rule(
         "PATCH",
         "/api/plans/{plan}/units",
-        STAFF,
+        PLANNERS,
         (JSON,),
         "调整单元",
         "give units to grids",
         body_bytes=_UNITS,
     ),
-    Rule("POST", "/api/plans/{plan}/split", STAFF, (JSON,), "拆分网格", "split a grid", body_bytes=_LIST),
-    Rule("POST", "/api/plans/{plan}/merge", STAFF, (JSON,), "合并网格", "merge two grids", body_bytes=_SMALL),
-    Rule("POST", "/api/plans/{plan}/fix", STAFF, (JSON,), "修整网格", "put a grid right", body_bytes=_SMALL),
+    Rule("POST", "/api/plans/{plan}/split", PLANNERS, (JSON,), "拆分网格", "split a grid", body_bytes=_LIST),
+    Rule(
+        "POST", "/api/plans/{plan}/merge", PLANNERS, (JSON,), "合并网格", "merge two grids", body_bytes=_SMALL
+    ),
+    Rule(
+        "POST", "/api/plans/{plan}/fix", PLANNERS, (JSON,), "修整网格", "put a grid right", body_bytes=_SMALL
+    ),
     Rule(
         "POST",
         "/api/plans/{plan}/undo",
-        STAFF,
+        PLANNERS,
         (JSON,),
         "撤销",
         "take the latest act back",
         body_bytes=_SMALL,
     ),
-    Rule("POST", "/api/plans/{plan}/redo", STAFF, (JSON,), "重做", "do it again", body_bytes=_SMALL),
+    Rule("POST", "/api/plans/{plan}/redo", PLANNERS, (JSON,), "重做", "do it again", body_bytes=_SMALL),
     Rule(
         "POST",
         "/api/plans/{plan}/lock",
-        STAFF,
+        PLANNERS,
         (JSON,),
         "锁定或解锁",
         "lock or unlock grids",
         body_bytes=_LIST,
     ),
-    Rule("POST", "/api/plans/{plan}/posts", STAFF, (JSON,), "岗位数", "staff grids", body_bytes=_LIST),
-    Rule("POST", "/api/plans/{plan}/rename", STAFF, (JSON,), "网格改名", "rename a grid", body_bytes=_SMALL),
+    Rule("POST", "/api/plans/{plan}/posts", PLANNERS, (JSON,), "岗位数", "staff grids", body_bytes=_LIST),
+    Rule(
+        "POST", "/api/plans/{plan}/rename", PLANNERS, (JSON,), "网格改名", "rename a grid", body_bytes=_SMALL
+    ),
     Rule(
         "POST",
         "/api/plans/{plan}/settings",
-        STAFF,
+        PLANNERS,
         (JSON,),
         "评判设置",
         "what it is judged by",
@@ -218,28 +250,28 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         "POST",
         "/api/plans/{plan}/exceptions",
-        STAFF,
+        PLANNERS,
         (JSON,),
         "记录例外",
         "allow it to break a rule",
         body_bytes=_SMALL,
     ),
-    Rule("DELETE", "/api/plans/{plan}/exceptions", STAFF, (JSON,), "撤销例外", "take an exception back"),
+    Rule("DELETE", "/api/plans/{plan}/exceptions", PLANNERS, (JSON,), "撤销例外", "take an exception back"),
     Rule(
         "POST",
         "/api/plans/{plan}/rebase",
-        STAFF,
+        PLANNERS,
         (JSON,),
         "移到新方案上",
         "carry its changes over",
         body_bytes=_SMALL,
     ),
-    Rule("GET", "/api/plans/{plan}/lineage", STAFF, (JSON,), "网格沿革", "what grids passed on"),
-    Rule("GET", "/api/plans/{plan}/comments", STAFF, (JSON,), "意见", "remarks"),
+    Rule("GET", "/api/plans/{plan}/lineage", READERS, (JSON,), "网格沿革", "what grids passed on"),
+    Rule("GET", "/api/plans/{plan}/comments", READERS, (JSON,), "意见", "remarks"),
     Rule(
         "POST",
         "/api/plans/{plan}/comments",
-        STAFF,
+        READERS,
         (JSON,),
         "发表意见",
         "remark on a draft",
@@ -248,23 +280,23 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         "POST",
         "/api/plans/{plan}/comments/{id}/hide",
-        STAFF,
+        PLANNERS,
         (JSON,),
         "隐藏意见",
         "hide a remark",
         body_bytes=_SMALL,
     ),
-    Rule("POST", "/api/plans/{plan}/cut", STAFF, (JSON,), "切分单元", "cut a unit", body_bytes=_LIST),
-    Rule("POST", "/api/units/{unit}/cut", STAFF, (JSON,), "切分单元", "cut a unit", body_bytes=_LIST),
-    Rule("GET", "/api/cases", STAFF, (JSON, GEOJSON), "案件列表", "cases, points and masked text"),
-    Rule("GET", "/api/cases/{id}", STAFF, (JSON, GEOJSON), "一个案件", "one case"),
-    Rule("GET", "/api/runs", STAFF, (JSON,), "加载记录", "load runs"),
-    Rule("GET", "/api/runs/{id}", STAFF, (JSON,), "一次加载及其拒收行", "one load run and its rejects"),
-    Rule("GET", "/api/jobs", STAFF, (JSON,), "作业列表", "jobs"),
-    Rule("GET", "/api/jobs/{id}", STAFF, (JSON,), "一个作业（可等候）", "one job; may be waited for"),
-    Rule("POST", "/api/jobs/{id}/cancel", STAFF, (JSON,), "取消作业", "stop a job"),
-    Rule("GET", "/tiles/cases", STAFF, (JSON,), "案件瓦片说明", "TileJSON of cases"),
-    Rule("GET", "/tiles/cases/{z}/{x}/{y}.mvt", STAFF, (MVT,), "案件瓦片", "tiles of cases"),
+    Rule("POST", "/api/plans/{plan}/cut", PLANNERS, (JSON,), "切分单元", "cut a unit", body_bytes=_LIST),
+    Rule("POST", "/api/units/{unit}/cut", PLANNERS, (JSON,), "切分单元", "cut a unit", body_bytes=_LIST),
+    Rule("GET", "/api/cases", FIELD, (JSON, GEOJSON), "案件列表", "cases, points and masked text"),
+    Rule("GET", "/api/cases/{id}", FIELD, (JSON, GEOJSON), "一个案件", "one case"),
+    Rule("GET", "/api/runs", ADMINS, (JSON,), "加载记录", "load runs"),
+    Rule("GET", "/api/runs/{id}", ADMINS, (JSON,), "一次加载及其拒收行", "one load run and its rejects"),
+    Rule("GET", "/api/jobs", PLANNERS, (JSON,), "作业列表", "jobs"),
+    Rule("GET", "/api/jobs/{id}", PLANNERS, (JSON,), "一个作业（可等候）", "one job; may be waited for"),
+    Rule("POST", "/api/jobs/{id}/cancel", PLANNERS, (JSON,), "取消作业", "stop a job"),
+    Rule("GET", "/tiles/cases", FIELD, (JSON,), "案件瓦片说明", "TileJSON of cases"),
+    Rule("GET", "/tiles/cases/{z}/{x}/{y}.mvt", FIELD, (MVT,), "案件瓦片", "tiles of cases"),
     Rule("GET", "/tiles/plans/{plan}/grids", EVERYONE, (JSON,), "方案瓦片说明", "TileJSON of one plan"),
     Rule(
         "GET",
@@ -303,7 +335,10 @@ def match(path: str) -> Found | None:
 
 def markdown() -> str:
     """The table for `docs/`, one line a row."""
-    lines = ["| method | path | anonymous | admin | 内容 | what |", "|---|---|---|---|---|---|"]
+    lines = [
+        f"| method | path | {' | '.join(PRINCIPALS)} | 内容 | what |",
+        "|---" * (len(PRINCIPALS) + 4) + "|",
+    ]
     for rule in TABLE:
         marks = " | ".join("✓" if who in rule.who else "—" for who in PRINCIPALS)
         lines.append(f"| {rule.method} | `{rule.path}` | {marks} | {rule.zh} | {rule.en} |")

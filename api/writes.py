@@ -84,7 +84,7 @@ async def writing(request: Request) -> Write:
 def of(request: Request, body: bytes) -> Write:
     """The write of a request whose body (or the digest of a large one) is known."""
     principal = principal_of(request.scope)
-    who, key = principal.name or principal.kind, _key(request)
+    who, key = principal.name or principal.role, _key(request)
     found = Write(request.app.state.service, who, if_match=request.headers.get("if-match"))
     if key is None:
         return found

@@ -75,7 +75,7 @@ def _zone(service: Service, session: Session, asked: CasesOf) -> dict[str, Any]:
         return {"cell": asked.code}
     columns = service.store.current()
     if asked.by == "grid":
-        plan = shown.plan(service, session, asked.plan, "admin")
+        plan = shown.plan(service, session, asked.plan, "exact")
         return {"units": case_list.units_of_grid(session, columns, plan, asked.code)}
     level, on = shown.level(asked.by, service.today(session))
     return {"area": case_list.area_of_level(session, columns, level, on, asked.code)}

@@ -25,19 +25,19 @@ router = APIRouter(tags=["city"])
 def city(_: Annotated[Plain, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
     """Name, clock, box, period of the data, levels, plans, categories, measures. Counts below k are left out for
     the public."""
-    key = (service.word(principal.kind, "any"), "city", principal.kind)
+    key = (service.word(principal.sight, "any"), "city", principal.sight)
     kept = service.answers.get(key)
     if kept is not None:
         return kept
     with service.session() as session:
-        found = _city(service, session, principal.kind)
+        found = _city(service, session, principal.sight)
     found["version"] = answers.etag(*key)
-    made = answers.json(found, etag=found["version"], cache=answers.cache_rule(principal.kind, 10))
+    made = answers.json(found, etag=found["version"], cache=answers.cache_rule(principal.sight, 10))
     return service.answers.put(key, made)
 
 
-def _city(service: Service, session: Session, kind: str) -> dict[str, Any]:
-    staff = kind == "admin"
+def _city(service: Service, session: Session, sight: str) -> dict[str, Any]:
+    staff = sight == "exact"
     k = 1 if staff else K
     today = service.today(session)
     columns = service.store.current()
@@ -76,7 +76,7 @@ def _city(service: Service, session: Session, kind: str) -> dict[str, Any]:
             "tianditu": service.settings.tianditu_key or False,
             "pmtiles": service.settings.basemap_pmtiles is not None,
         },
-        "principal": kind,
+        "sight": sight,
         "k": k,
     }
 

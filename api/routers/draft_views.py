@@ -59,7 +59,7 @@ def assignment(asked: Annotated[Assigned, Query()], plan: str, service: TheServi
 def edits(asked: Annotated[Paged, Query()], plan: str, service: TheService) -> answers.Answer:
     """Acts with author and time, the latest first; `next` is the `before` of the next page, null on the last."""
     with service.session() as session:
-        draft = service.desk.open(session, shown.plan(service, session, plan, "admin").id)
+        draft = service.desk.open(session, shown.plan(service, session, plan, "exact").id)
         found = drafts.log(session, draft.row.id, limit=asked.limit, before=asked.before)
     more = len(found) == asked.limit and found[-1]["revision"] > 1
     page = {
@@ -75,7 +75,7 @@ def edits(asked: Annotated[Paged, Query()], plan: str, service: TheService) -> a
 
 def _open(service: TheService, plan: str) -> Draft:
     with service.session() as session:
-        return service.desk.open(session, shown.plan(service, session, plan, "admin").id)
+        return service.desk.open(session, shown.plan(service, session, plan, "exact").id)
 
 
 def _head(draft: Draft) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def begin(_: NoQuery, given: Begin, service: TheService, write: TheWrite) -> ans
         if given.empty:
             plan = drafts.empty(session, given.name, write.who, given.nesting or "strict")
         else:
-            origin = shown.plan(service, session, given.like, "admin")
+            origin = shown.plan(service, session, given.like, "exact")
             plan = drafts.copy(session, origin.id, given.name, write.who)
             plan.nesting = given.nesting or plan.nesting
             session.flush()
@@ -123,7 +123,7 @@ def _edit(
     """Runs an act on the draft in one transaction; what it changed is the answer, the new state its ETag."""
 
     def effect(session: Session) -> answers.Answer:
-        ref = shown.plan(service, session, plan, "admin")
+        ref = shown.plan(service, session, plan, "exact")
         seen = _check_of(write, given.revision)
         done = act(session, ref.id, *with_, revision=seen, author=write.who, desk=service.desk, **more)
         return answers.json(done, etag=f"r{done.revision}.{answers.etag(done.plan, done.revision)}")

@@ -44,22 +44,22 @@ class HeatMaps:
         self.service, self.what, self.model = service, what, MODELS[what]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        service, kind, form = self.service, principal_of(scope).kind, _accepted(scope)
-        word = await service.stamp(scope, kind)
-        key = (word, self.what, scope["query_string"], form, kind)
+        service, sight, form = self.service, principal_of(scope).sight, _accepted(scope)
+        word = await service.stamp(scope, sight)
+        key = (word, self.what, scope["query_string"], form, sight)
         answer = service.answers.get(key)
         if answer is None:
-            answer = await run_in_threadpool(self._make, scope["query_string"], form, kind)
+            answer = await run_in_threadpool(self._make, scope["query_string"], form, sight)
             service.answers.put(key, answer)
         await answer(scope, receive, send)
 
-    def _make(self, query: bytes, form: str, kind: str) -> answers.Answer:
+    def _make(self, query: bytes, form: str, sight: str) -> answers.Answer:
         asked = parse(self.model, query)
         assert isinstance(asked, Heat | HeatFacilities)
         form = asked.format or form
         beside = self.service.fresh.of(*BESIDE)  # before the content: at worst it is asked for once more
         found = (
-            self._facilities(asked, kind) if isinstance(asked, HeatFacilities) else self._cases(asked, kind)
+            self._facilities(asked, sight) if isinstance(asked, HeatFacilities) else self._cases(asked, sight)
         )
         breaks = for_measure(found.measure, found.values, method=asked.classes_by)
         if form == "arrow":
@@ -70,10 +70,10 @@ class HeatMaps:
         else:
             content = forms.as_json(found, breaks, getattr(asked, "columns", "all"))
         state = (found.version, beside) if isinstance(found, HeatMap) else content
-        validator = answers.etag(release(), self.what, query, form, kind, state)
-        return answers.Answer(content, MEDIA[form], etag=validator, cache=answers.cache_rule(kind))
+        validator = answers.etag(release(), self.what, query, form, sight, state)
+        return answers.Answer(content, MEDIA[form], etag=validator, cache=answers.cache_rule(sight))
 
-    def _cases(self, asked: Any, kind: str) -> HeatMap:
+    def _cases(self, asked: Any, sight: str) -> HeatMap:
         assert isinstance(asked, Heat)
         by, plan, bbox = _where(asked)
         where = shown.filter_of(asked)
@@ -89,7 +89,7 @@ class HeatMaps:
             )
         except WanggeError as error:
             raise shown.renamed(error, "by", "level") from error.__cause__
-        if kind != "admin":
+        if sight != "exact":
             if found.plan is not None and found.plan.state != "approved":
                 raise shown.no_plan(plan)
             found = protect(found, k_for(self.service.store, where))
@@ -97,7 +97,7 @@ class HeatMaps:
                 found = without_hidden(found)
         return found if bbox is None else clip(found, bbox)
 
-    def _facilities(self, asked: HeatFacilities, kind: str) -> supply.Supply:
+    def _facilities(self, asked: HeatFacilities, sight: str) -> supply.Supply:
         hexagon = asked.by.startswith("hexagon:")
         if hexagon and asked.measure in ("per_1000_households", "share_within_minutes"):
             raise RefusedArgument(
@@ -113,7 +113,7 @@ class HeatMaps:
                     "Facilities stand as they are today; use as-of:DATE.",
                     field="plan",
                 )
-            plan = shown.plan(self.service, session, asked.plan, kind)
+            plan = shown.plan(self.service, session, asked.plan, sight)
             columns = self.service.store.current()
             if asked.measure == "share_within_minutes":
                 walk = access.Walk(asked.minutes, asked.speed_m_s)

@@ -81,7 +81,7 @@ def score(
         )
         return answers.json(card.as_dict())
 
-    return _kept(service, principal.kind, "score", [("plan", plan)], asked, make)
+    return _kept(service, principal.sight, "score", [("plan", plan)], asked, make)
 
 
 @router.get("/{plan}/compare", summary="What changes hands from one plan to another")
@@ -99,7 +99,7 @@ def compare(
             return answers.Answer(answers.to_json(comparing.difference_map(made)), policy.GEOJSON)
         return answers.json(made.as_dict())
 
-    return _kept(service, principal.kind, "compare", [("plan", plan), ("with", asked.with_)], asked, make)
+    return _kept(service, principal.sight, "compare", [("plan", plan), ("with", asked.with_)], asked, make)
 
 
 @router.get("/{plan}/replay", summary="The same cases of a period under two plans")
@@ -115,7 +115,7 @@ def replay_(
         )  # fmt: skip
         return answers.json(dataclasses.asdict(made))
 
-    return _kept(service, principal.kind, "replay", [("plan", plan), ("with", asked.with_)], asked, make)
+    return _kept(service, principal.sight, "replay", [("plan", plan), ("with", asked.with_)], asked, make)
 
 
 @router.get("/{plan}/impact", summary="The one-page impact statement, PDF or HTML")
@@ -136,14 +136,14 @@ def impact_(
         return answers.Answer(statement_pdf(said), policy.PDF)
 
     return _kept(
-        service, principal.kind, f"impact {asked.lang}", [("plan", plan), ("with", asked.with_)], asked, make,
+        service, principal.sight, f"impact {asked.lang}", [("plan", plan), ("with", asked.with_)], asked, make,
         headers={"content-disposition": f'attachment; filename="impact.{asked.format}"'},
     )  # fmt: skip
 
 
 def _kept(
     service: Service,
-    kind: str,
+    sight: str,
     what: str,
     words: list[tuple[str, str]],
     asked: Plain,
@@ -152,7 +152,7 @@ def _kept(
 ) -> answers.Answer:
     """The answer from memory, or made now: it holds as long as the data and the plans' revisions do."""
     with service.session() as session:
-        found = [_named(service, session, field, word, kind) for field, word in words]
+        found = [_named(service, session, field, word, sight) for field, word in words]
         states = [(ref.id, ref.state, ref.revision) for ref in found]
         validator = answers.etag(what, states, asked.model_dump_json(exclude={"lang"}), service.fresh.word())
         known = service.answers.get(validator)
@@ -163,14 +163,14 @@ def _kept(
         bytes(made.body),
         made.media_type or policy.JSON,
         etag=validator,
-        cache=answers.cache_rule(kind),
+        cache=answers.cache_rule(sight),
         headers=headers,
     )
     return service.answers.put(validator, answer)
 
 
-def _named(service: Service, session: Session, field: str, word: str, kind: str) -> PlanRef:
+def _named(service: Service, session: Session, field: str, word: str, sight: str) -> PlanRef:
     try:
-        return shown.plan(service, session, word, kind)
+        return shown.plan(service, session, word, sight)
     except WanggeError as error:
         raise shown.renamed(error, "plan", field) from error

@@ -27,8 +27,8 @@ RULE_BOOK = {
 def plans(_: Annotated[Plain, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
     """Every plan the caller may see."""
     with service.session() as session:
-        found = features.plans(session, drafts=principal.kind == "admin")
-    rule = answers.cache_rule(principal.kind, 10)
+        found = features.plans(session, drafts=principal.sight == "exact")
+    rule = answers.cache_rule(principal.sight, 10)
     return answers.json({"plans": found}, etag=answers.etag(found), cache=rule)
 
 
@@ -39,11 +39,11 @@ def plan(
     """One plan by number, name, `current` or `as-of:DATE`, with how it was made. Its ETag is what
     `If-Match` of a change takes."""
     with service.session() as session:
-        ref = shown.plan(service, session, plan, principal.kind)
-        found = features.plan(session, ref.id, drafts=principal.kind == "admin")
+        ref = shown.plan(service, session, plan, principal.sight)
+        found = features.plan(session, ref.id, drafts=principal.sight == "exact")
     if found is None:
         raise shown.no_plan(plan)
-    rule = answers.cache_rule(principal.kind, 10)
+    rule = answers.cache_rule(principal.sight, 10)
     return answers.json(found, etag=writes.validator(SimpleNamespace(**found), found), cache=rule)
 
 

@@ -22,14 +22,14 @@ def series_of(
     asked: Annotated[SeriesOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
     """Cases opened by day, week (from Monday) or month, zeros included; null where the public may not see."""
-    key = (service.word(principal.kind, asked.plan), "series", asked, principal.kind)
+    key = (service.word(principal.sight, asked.plan), "series", asked, principal.sight)
     kept = service.answers.get(_hashable(key))
     if kept is not None:
         return kept
-    place = _place(service, asked, principal.kind)
+    place = _place(service, asked, principal.sight)
     found = series(service.session, service.store, bucket=asked.bucket, **place)
     veiled = False
-    if principal.kind != "admin":
+    if principal.sight != "exact":
         k = k_for(service.store, place["where"])
         found, veiled = protect_series(found, k), _veiled(service, place, found.total, k)
     made: dict[str, Any] = {
@@ -48,7 +48,7 @@ def series_of(
     if veiled:
         size = len(found.starts)
         made |= {"values": [None] * size, "n": [0] * size, "suppressed": [True] * size, **NOTHING_TOLD}
-    return _kept(service, key, made, found.version, principal.kind)
+    return _kept(service, key, made, found.version, principal.sight)
 
 
 @router.get("/api/categories", summary="Counts by category")
@@ -56,14 +56,14 @@ def categories_of(
     asked: Annotated[CategoriesOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
     """Cases by category, most first; null where the public may not see."""
-    key = (service.word(principal.kind, asked.plan), "categories", asked, principal.kind)
+    key = (service.word(principal.sight, asked.plan), "categories", asked, principal.sight)
     kept = service.answers.get(_hashable(key))
     if kept is not None:
         return kept
-    place = _place(service, asked, principal.kind)
+    place = _place(service, asked, principal.sight)
     found = by_category(service.session, service.store, depth=asked.depth, **place)
     veiled = False
-    if principal.kind != "admin":
+    if principal.sight != "exact":
         k = k_for(service.store, place["where"])
         parts = by_category(service.session, service.store, **place) if asked.depth == "top" else None
         found, veiled = protect_categories(found, k, parts), _veiled(service, place, found.total, k)
@@ -83,7 +83,7 @@ def categories_of(
     }
     if veiled:  # even which categories there are says too much
         made |= {"keys": [], "names": [], "names_en": [], "values": [], "suppressed": [], **NOTHING_TOLD}
-    return _kept(service, key, made, found.version, principal.kind)
+    return _kept(service, key, made, found.version, principal.sight)
 
 
 def _veiled(service: Service, place: dict[str, Any], total: int, k: int) -> bool:
@@ -100,18 +100,18 @@ def _veiled(service: Service, place: dict[str, Any], total: int, k: int) -> bool
     return bool(whole.suppressed[whole.codes == place["code"]].any())
 
 
-def _place(service: Service, asked: Place, kind: str) -> dict[str, Any]:
-    shown.check_plan(service, asked.by, asked.plan, kind)
+def _place(service: Service, asked: Place, sight: str) -> dict[str, Any]:
+    shown.check_plan(service, asked.by, asked.plan, sight)
     return {"where": shown.filter_of(asked), "by": asked.by, "code": asked.code, "plan": asked.plan}
 
 
-def _kept(service: Service, key: Any, made: dict[str, Any], version: str, kind: str) -> answers.Answer:
+def _kept(service: Service, key: Any, made: dict[str, Any], version: str, sight: str) -> answers.Answer:
     validator = answers.etag(release(), version, answers.to_json(made))
-    answer = answers.json(made, etag=validator, cache=answers.cache_rule(kind))
+    answer = answers.json(made, etag=validator, cache=answers.cache_rule(sight))
     return service.answers.put(_hashable(key), answer)
 
 
 def _hashable(key: Any) -> Any:
     """A parsed query as part of a key: its JSON, for its lists cannot be hashed."""
-    word, what, asked, kind = key
-    return (word, what, asked.model_dump_json(exclude={"lang"}), kind)
+    word, what, asked, sight = key
+    return (word, what, asked.model_dump_json(exclude={"lang"}), sight)

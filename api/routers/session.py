@@ -24,14 +24,15 @@ class SignIn(Given):
 class Who(BaseModel):
     """Who the service takes the caller for."""
 
-    principal: str
+    role: str
+    area: dict[str, str] | None
     name: str | None
     expires_at: dt.datetime | None
 
 
 @router.get("", summary="Who I am", response_model=Who)
 def who(_: Annotated[Plain, Query()], principal: ThePrincipal) -> answers.Answer:
-    """The principal of this request: `anonymous` or `admin`."""
+    """The role of this request (`public` without sign-in), its name and the area it is bound to."""
     return answers.json(_who(principal))
 
 
@@ -65,7 +66,8 @@ def sign_out(
 
 
 def _who(principal: auth.Principal) -> dict[str, Any]:
-    return {"principal": principal.kind, "name": principal.name, "expires_at": principal.expires_at}
+    area = {"level": principal.area.level, "code": principal.area.code} if principal.area else None
+    return {"role": principal.role, "area": area, "name": principal.name, "expires_at": principal.expires_at}
 
 
 def _with_cookie(found: dict[str, Any], request: Request, secret: str, seconds: int) -> answers.Answer:

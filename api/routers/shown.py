@@ -15,17 +15,17 @@ from geo.heat import PlanRef
 from geo.zones import resolve_plan
 
 
-def plan(service: Service, session: Session, word: str, kind: str) -> PlanRef:
+def plan(service: Service, session: Session, word: str, sight: str) -> PlanRef:
     """The plan of a word. A draft does not exist for the public: same answer as for a missing one."""
     found = resolve_plan(session, word, service.today(session))
-    if kind != "admin" and found.state != "approved":
+    if sight != "exact" and found.state != "approved":
         raise no_plan(word)
     return found
 
 
 def plan_row(service: Service, session: Session, word: str) -> Plan:
     """The stored plan of a word, for staff."""
-    return session.get_one(Plan, plan(service, session, word, "admin").id)
+    return session.get_one(Plan, plan(service, session, word, "exact").id)
 
 
 def no_plan(word: str) -> NotFound:
@@ -65,16 +65,16 @@ def filter_of(asked: Filtered) -> CaseFilter:
     )
 
 
-def check_plan(service: Service, by: str | None, word: str, kind: str) -> None:
+def check_plan(service: Service, by: str | None, word: str, sight: str) -> None:
     """Raises as `plan` does when the public asks for the grids of a draft."""
     if (
-        kind != "admin"
+        sight != "exact"
         and by == "grid"
         and word not in ("current", "as-was")
         and not word.startswith("as-of:")
     ):
         with service.session() as session:
-            plan(service, session, word, kind)
+            plan(service, session, word, sight)
 
 
 def renamed(error: WanggeError, field: str, here: str) -> WanggeError:

@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent / "maps" / "static"
 FOREVER = "public, max-age=31536000, immutable"
 AGAIN = "no-cache"
 IN_MEMORY_BYTES = 4 * 2**20
+PAGES = frozenset(
+    {"plans", "loads", "exports", "people"}
+)  # addresses of the one application: see maps/web/src/lib/route
 
 
 def index_file(root: Path = ROOT) -> Path | None:
@@ -33,6 +36,8 @@ class Files:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = scope["wangge.params"].get("file", "index.html")
+        if name.partition("/")[0] in PAGES:
+            name = "index.html"
         ranged = any(key == b"range" for key, _ in scope["headers"])
         answer = await run_in_threadpool(self._answer, name, ranged)
         await answer(scope, receive, send)

@@ -37,15 +37,15 @@ class Tiles:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service, who = self.service, principal_of(scope)
-        stamp = await service.stamp(scope, who.kind)
-        key = (stamp, scope["path"], scope["query_string"], who.kind)
+        stamp = await service.stamp(scope, who.sight)
+        key = (stamp, scope["path"], scope["query_string"], who.sight)
         answer = service.tiles.get(key)
         if answer is None:
-            answer = await run_in_threadpool(self._make, scope, who.kind)
+            answer = await run_in_threadpool(self._make, scope, who.sight)
             service.tiles.put(key, answer)
         await answer(scope, receive, send)
 
-    def _make(self, scope: Scope, kind: str) -> answers.Answer:
+    def _make(self, scope: Scope, sight: str) -> answers.Answer:
         at = TileId.parse(*(scope["wangge.params"][name] for name in "zxy"))
         layer = _layer(scope)
         query = parse(Plain if "plan" in scope["wangge.params"] else TILES[layer], scope["query_string"])
@@ -53,7 +53,7 @@ class Tiles:
             *PARTS[layer]
         )  # before the content: at worst it is asked for once more
         with self.service.session() as session:
-            subject, cache = _subject(self.service, session, layer, scope["wangge.params"], query, kind)
+            subject, cache = _subject(self.service, session, layer, scope["wangge.params"], query, sight)
             content = self._content(session, subject, at)
         validator = answers.etag(layer, subject, at, *versions)
         if not content:
@@ -73,17 +73,17 @@ class TileSets:
         self.service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await run_in_threadpool(self._make, scope, principal_of(scope).kind)
+        answer = await run_in_threadpool(self._make, scope, principal_of(scope).sight)
         await answer(scope, receive, send)
 
-    def _make(self, scope: Scope, kind: str) -> answers.Answer:
+    def _make(self, scope: Scope, sight: str) -> answers.Answer:
         layer, params = _layer(scope), scope["wangge.params"]
         query = parse(Plain if "plan" in params else TILES[layer], scope["query_string"])
         with self.service.session() as session:
-            subject, _ = _subject(self.service, session, layer, params, query, kind)
+            subject, _ = _subject(self.service, session, layer, params, query, sight)
             area = features.extent(session)
         found = _tilejson(layer, subject, area, params, scope["query_string"].decode("latin-1"))
-        return answers.json(found, etag=answers.etag(found), cache=answers.cache_rule(kind))
+        return answers.json(found, etag=answers.etag(found), cache=answers.cache_rule(sight))
 
 
 def _layer(scope: Scope) -> str:
@@ -94,12 +94,12 @@ def _layer(scope: Scope) -> str:
 
 
 def _subject(
-    service: Service, session: Any, layer: str, params: Any, query: Any, kind: str
+    service: Service, session: Any, layer: str, params: Any, query: Any, sight: str
 ) -> tuple[Subject, str]:
     """(what is shown, who may keep it how long: the grids of an approved plan named by its number never change)."""
     today = service.today(session)
     if layer == "grids":
-        plan = shown.plan(service, session, params.get("plan") or query.plan, kind)
+        plan = shown.plan(service, session, params.get("plan") or query.plan, sight)
         settled = IMMUTABLE if "plan" in params else PUBLIC
         rule = settled if plan.state == "approved" else PRIVATE
         return Subject(layer, plan=plan.id, revision=plan.revision), rule

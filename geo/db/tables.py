@@ -649,14 +649,24 @@ class Answered(Base):
 
 
 class AppUser(Base):
-    """An account of this service (staff). Roles and areas grow in a later migration."""
+    """An account of this service. A worker or a supervisor is bound to one boundary (`area_level`, `area_code`); a
+    planner and an admin see the whole city. `password_hash` is argon2id, null where only tokens or OIDC are used."""
 
     __tablename__ = "app_user"
-    __table_args__ = (CheckConstraint("role IN ('admin')", name="role"),)
+    __table_args__ = (
+        CheckConstraint("role IN ('public', 'worker', 'supervisor', 'planner', 'admin')", name="role"),
+        CheckConstraint("(area_level IS NULL) = (area_code IS NULL)", name="area"),
+        CheckConstraint("(role IN ('worker', 'supervisor')) OR area_level IS NULL", name="area_of_role"),
+    )
 
     id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     role: Mapped[str] = mapped_column(server_default="admin")
+    area_level: Mapped[str | None]
+    area_code: Mapped[str | None] = mapped_column(Text(collation="C"))
+    password_hash: Mapped[str | None]
+    password_at: Mapped[dt.datetime | None]  # when it was last set
+    oidc_subject: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     disabled_at: Mapped[dt.datetime | None]
 
@@ -675,7 +685,10 @@ class Token(Base):
     session: Mapped[bool] = mapped_column(server_default=text("false"))
     label: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
-    expires_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime]  # absolute
+    seen_at: Mapped[
+        dt.datetime | None
+    ]  # a session's last sign of life, about once a minute: it ends when idle
     revoked_at: Mapped[dt.datetime | None]
 
 

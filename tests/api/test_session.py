@@ -39,7 +39,7 @@ def cookie(answer: httpx.Response) -> dict[str, str]:
 
 def test_token_for_cookie(fresh: Any) -> None:
     answer = sign_in(fresh)
-    assert answer.json()["principal"] == "admin"
+    assert answer.json()["role"] == "admin"
     sent = answer.headers["set-cookie"]
     assert "HttpOnly" in sent
     assert "SameSite=Strict" in sent
@@ -48,7 +48,8 @@ def test_token_for_cookie(fresh: Any) -> None:
     assert fresh.token not in sent
     mine = cookie(answer)
     assert fresh.get("/api/session", headers=mine).json() == {
-        "principal": "admin",
+        "role": "admin",
+        "area": None,
         "name": "tester",
         "expires_at": answer.json()["expires_at"],
     }
@@ -63,10 +64,10 @@ def test_token_for_cookie(fresh: Any) -> None:
 def test_sign_out(fresh: Any) -> None:
     mine = cookie(sign_in(fresh))
     answer = fresh.ask("DELETE", "/api/session", headers={**mine, **OURS})
-    assert answer.json()["principal"] == "anonymous"
+    assert answer.json()["role"] == "public"
     assert "Max-Age=0" in answer.headers["set-cookie"]
     assert fresh.get("/api/cases", headers=mine).status_code == 401
-    assert fresh.get("/api/city", headers=mine).json()["principal"] == "anonymous"
+    assert fresh.get("/api/city", headers=mine).json()["sight"] == "public"
 
 
 def test_forged_requests_are_refused(fresh: Any) -> None:

@@ -6,7 +6,7 @@ import { classOf, colours } from "./classes.ts";
 import { say, sayWord } from "./i18n.ts";
 import type { Key } from "./messages.ts";
 import { bucketFor, dayOf, type Period, type Preset, presetPeriod } from "./period.ts";
-import type { Bucket, City, Heat, Lang, Series, Zones } from "./types.ts";
+import type { Bucket, City, Heat, Lang, Series, Who, Zones } from "./types.ts";
 import { isHexagon, readView, resolutionFor, START, type View, writeView } from "./view.ts";
 
 export interface Row {
@@ -27,6 +27,7 @@ class Store {
   view = $state<View>({ ...START });
   zoom = $state(11);
   city = $state.raw<City | null>(null);
+  who = $state.raw<Who | null>(null);
   zones = $state.raw<Zones | null>(null);
   heat = $state.raw<Heat | null>(null);
   heatPeriod = $state.raw<Period | null>(null); // of `heat`: while an answer is missing, old numbers keep their own days
@@ -132,6 +133,9 @@ class Store {
     return (i !== undefined ? this.heat?.names[i] : this.zones?.names[this.zoneAt.get(code) ?? -1]) || code;
   }
 
+  /** Whether cases themselves may be asked for; which ones, the service decides. */
+  mayCases = $derived(["worker", "supervisor", "admin"].includes(this.who?.role ?? "public"));
+
   t = (key: Key, fill?: Record<string, string | number>): string => say(this.lang, key, fill);
   word = (prefix: "level_" | "f_" | "m_" | "o_" | "s_" | "u_", word: string): string => sayWord(this.lang, prefix, word);
   byName = (by: string): string =>
@@ -148,8 +152,9 @@ class Store {
 
   async loadCity(): Promise<void> {
     await this.during(async () => {
-      const city = await get<City>("/api/city", this.lang);
-      if (this.city && (this.city.version !== city.version || this.city.principal !== city.principal)) this.forget();
+      const [city, who] = await Promise.all([get<City>("/api/city", this.lang), get<Who>("/api/session", this.lang)]);
+      if (this.city && (this.city.version !== city.version || this.who?.role !== who.role)) this.forget();
+      this.who = who;
       this.city = city;
       this.problem = null;
     });
@@ -256,6 +261,7 @@ class Store {
   }
 
   writeAddress(): void {
+    if (location.pathname !== "/") return; // another page's address
     const search = writeView($state.snapshot(this.view) as View, this.lang);
     if (search !== location.search) history.replaceState(null, "", location.pathname + search);
   }

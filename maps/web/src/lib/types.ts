@@ -3,6 +3,16 @@
 export type Lang = "zh" | "en";
 export type Bbox = [number, number, number, number]; // west, south, east, north in degrees
 
+export type Role = "public" | "worker" | "supervisor" | "planner" | "admin";
+
+/** Who the service takes the reader for. */
+export interface Who {
+  role: Role;
+  name: string | null; // null: not signed in
+  area: { level: string; code: string } | null;
+  expires_at: string | null;
+}
+
 export interface CategoryNode {
   key: string;
   name: string;
@@ -45,7 +55,7 @@ export interface City {
   measures: Measure[];
   has: { units: boolean; households: boolean; ways: boolean };
   basemap: { tianditu?: string | boolean; pmtiles?: boolean }; // tianditu: the operator's own key
-  principal: "anonymous" | "admin";
+  sight: "public" | "exact";
   k: number;
   version: string | number;
 }
