@@ -43,7 +43,7 @@ def test_matrix(town: Any) -> None:
         rule = policy.match(filled(path)).rules[method]  # type: ignore[union-attr]
         assert rule.path == path
         for who, headers in (
-            ("anonymous", {}),
+            ("public", {}),
             ("admin", town.admin),
             ("bad token", {"Authorization": "Bearer wg_wrong"}),
             ("no bearer", {"Authorization": "Basic YTpi"}),
@@ -53,7 +53,7 @@ def test_matrix(town: Any) -> None:
             asked += 1
             if who in rule.who:
                 wrong += answer.status_code in (401, 403) and path != "/api/session"
-            elif who in ("anonymous", "admin"):
+            elif who in ("public", "admin"):
                 wrong += answer.status_code != 401
                 assert answer.headers["www-authenticate"].startswith("Bearer")
             elif rule.identity:
