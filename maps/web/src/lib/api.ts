@@ -1,4 +1,5 @@
 // The one door to the service. Every failure becomes a Problem with words for the person in front of the screen.
+import type { paths } from "./api-types.ts";
 import type { Lang } from "./types.ts";
 
 export class Problem extends Error {
@@ -27,6 +28,18 @@ export function address(path: string, query: Query = {}): string {
   }
   const text = q.toString();
   return text ? `${path}?${text}` : path;
+}
+
+type Taken<P extends keyof paths> = NonNullable<paths[P]["get"]>["parameters"]["query"];
+type Asked<P extends keyof paths> = { readonly [K in keyof NonNullable<Taken<P>>]?: Query[string] };
+
+/**
+ * A question to the service, checked against the interface when the page is compiled: a path that is not there, or a
+ * parameter that it does not take, is an error. `{id}` in the path is filled from `inside`.
+ */
+export function asking<P extends keyof paths>(path: P, query: Asked<P>, inside: Record<string, string | number> = {}): string {
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(inside[name] ?? "")));
+  return address(filled, query as Query);
 }
 
 async function problem(response: Response): Promise<Problem> {

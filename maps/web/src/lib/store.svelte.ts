@@ -1,7 +1,7 @@
 // The state of the page: what is asked (view), what came back (city, zones, heat), what went wrong (problem).
 import { untrack } from "svelte";
 import ramps from "$ramps";
-import { address, Answers, get, Problem, send } from "./api.ts";
+import { Answers, asking, get, Problem, send } from "./api.ts";
 import { classOf, colours } from "./classes.ts";
 import { say, sayWord } from "./i18n.ts";
 import type { Key } from "./messages.ts";
@@ -86,9 +86,9 @@ class Store {
 
   heatUrl(measure: string, period: Period): string {
     const query = { measure, from: period.from, to: period.to, ...this.filters, lang: this.lang };
-    if (this.by === "grid") return address("/api/heatmap/grids", { plan: this.plan?.id, ...query });
-    if (this.by === "hexagon") return address("/api/heatmap/hexagons", { resolution: this.resolution, ...query });
-    return address("/api/heatmap/boundaries", { level: this.by, ...query });
+    if (this.by === "grid") return asking("/api/heatmap/grids", { plan: this.plan?.id, ...query });
+    if (this.by === "hexagon") return asking("/api/heatmap/hexagons", { resolution: this.resolution, ...query });
+    return asking("/api/heatmap/boundaries", { level: this.by, ...query });
   }
 
   // ── what came back ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -223,11 +223,11 @@ class Store {
   /** Everything that the view needs now; answers already here are not asked for twice. */
   ask(): void {
     if (!this.city || !this.by) return;
-    if (this.by === "grid") void this.loadZones(address("/api/zones", { by: "grid", plan: this.plan?.id, lang: this.lang }));
-    else if (this.by !== "hexagon") void this.loadZones(address("/api/zones", { by: this.by, lang: this.lang }));
+    if (this.by === "grid") void this.loadZones(asking("/api/zones", { by: "grid", plan: this.plan?.id, lang: this.lang }));
+    else if (this.by !== "hexagon") void this.loadZones(asking("/api/zones", { by: this.by, lang: this.lang }));
     else this.zonesAsked = "";
     void this.loadHeat(this.heatUrl(this.view.measure, this.period));
-    void this.loadSeries(address("/api/series", { bucket: this.bucket, ...this.filters, lang: this.lang }));
+    void this.loadSeries(asking("/api/series", { bucket: this.bucket, ...this.filters, lang: this.lang }));
   }
 
   setPreset(preset: Preset): void {
