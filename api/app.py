@@ -35,6 +35,7 @@ from api.routers import (
     draft_views,
     drafts,
     health,
+    indicators,
     jobs,
     judging,
     overlaying,
@@ -44,6 +45,7 @@ from api.routers import (
     runs,
     series,
     session,
+    summary,
     zones,
 )
 from api.routers.heatmap import MODELS, HeatMaps
@@ -72,6 +74,8 @@ FAMILIES = (
     jobs.router,
     zones.router,
     series.router,
+    summary.router,
+    indicators.router,
 )
 
 

@@ -99,6 +99,12 @@ TABLE: tuple[Rule, ...] = (
     Rule("GET", "/api/series", EVERYONE, (JSON,), "时间序列", "counts over time (k ≥ 5)"),
     Rule("GET", "/api/categories", EVERYONE, (JSON,), "类别计数", "counts by category (k ≥ 5)"),
     Rule(
+        "GET", "/api/summary", EVERYONE, (JSON,), "概要", "the figures above the map (k ≥ 5 for the public)"
+    ),
+    Rule("GET", "/api/matrix", EVERYONE, (JSON,), "星期与时刻", "by weekday and hour (k ≥ 5, whole city)"),
+    Rule("GET", "/api/indicators", READERS, (JSON,), "指标与名次范围", "values, intervals, rank ranges"),
+    Rule("GET", "/api/repeats", FIELD, (JSON,), "反复发生处", "places where it happens again"),
+    Rule(
         "GET", "/api/plans", EVERYONE, (JSON,), "方案（公众只见已批准）", "plans (the public: approved only)"
     ),
     Rule(

@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 
 FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2200, 1, 1)
 MAX_CATEGORIES = 50
+MAX_CODES = 200  # zones looked at together
 MAX_FIELDS = 200
 WHOLE = 2**31 - 1  # the largest number of an id or a revision
 
@@ -270,6 +271,63 @@ class CategoriesOf(Place):
     """`/api/categories`."""
 
     depth: Literal["top", "sub"] = Field("sub", description="大类或小类 / top categories or their children")
+
+
+class Chosen(Filtered):
+    """Which cases and where: the whole city, or one or several zones of a layer together."""
+
+    by: Word | None = Field(None, description="grid、层级或 hexagon:r / where each `code` is from")
+    code: list[Word] = Field(
+        default_factory=list,
+        max_length=MAX_CODES,
+        description="网格、区域或单元代码，可重复 / codes, repeatable: zones seen together",
+    )
+    plan: str = PlanWord
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.by is None) != (not self.code):
+            missing = "by" if self.by is None else "code"
+            raise refuse("by 与 code 须同时给出。", "by and code must come together.", missing)
+        return self
+
+
+class SummaryOf(Chosen):
+    """`/api/summary`."""
+
+    asof: Instant | None = Field(None, description="open、overdue 的时点 / instant for open and overdue")
+    versus: Literal["previous", "last-year"] = Field(
+        "previous", description="对比：上一同长时段或去年同期 / the period before, or a year before"
+    )
+
+
+class MatrixOf(Chosen):
+    """`/api/matrix`."""
+
+
+class RepeatsOf(Chosen):
+    """`/api/repeats`."""
+
+    limit: int = Field(200, ge=1, le=1000, description="最多几处 / how many places")
+
+
+class IndicatorsOf(Filtered):
+    """`/api/indicators`."""
+
+    by: Word = Field("grid", description="grid 或层级 / grid or a level")
+    measure: Literal[
+        "cases",
+        "open",
+        "overdue",
+        "per_km2",
+        "per_1000_households",
+        "median_days_to_close",
+        "response_share",
+        "resolved_share",
+        "satisfied_share",
+    ] = Field("cases", description="指标 / what is measured")
+    asof: Instant | None = Field(None, description="open、overdue 的时点 / instant for open and overdue")
+    plan: str = PlanWord
 
 
 class ZonesOf(Plain):

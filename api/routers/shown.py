@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from api.dependencies import Service
+from api import answers, policy
+from api.auth import Area
+from api.dependencies import Service, release
 from api.schemas import Filtered, day
 from geo.cases import CaseFilter
 from geo.db.tables import Plan
 from geo.errors import NotFound, RefusedArgument, WanggeError
 from geo.heat import PlanRef
-from geo.zones import resolve_plan
+from geo.zones import boundary_zones, resolve_plan
+
+_UNITS_OF_AREA = text(
+    "SELECT a.unit_id FROM unit_area a JOIN boundary b ON b.id = a.boundary_id "
+    "WHERE a.edition_id = :edition AND b.code = :code"
+)
 
 
 def plan(service: Service, session: Session, word: str, sight: str) -> PlanRef:
@@ -82,3 +94,36 @@ def renamed(error: WanggeError, field: str, here: str) -> WanggeError:
     if error.field == field:
         error.field = here
     return error
+
+
+def kept(
+    service: Service, what: str, asked: Filtered, sight: str, make: Callable[[], dict[str, Any]]
+) -> answers.Answer:
+    """The answer kept for this question and state of the data, or one made now. `make` gives plain values; they hold
+    `version` and no word of any language."""
+    key = (
+        service.word(sight, getattr(asked, "plan", None)),
+        what,
+        asked.model_dump_json(exclude={"lang"}),
+        sight,
+    )
+    found = service.answers.get(key)
+    if found is not None:
+        return found
+    content = answers.to_json(make())
+    answer = answers.Answer(
+        content, policy.JSON, etag=answers.etag(release(), content), cache=answers.cache_rule(sight)
+    )
+    return service.answers.put(key, answer)
+
+
+def units_of_area(service: Service, area: Area | None) -> NDArray[np.int32]:
+    """The ids of the units that lie in an area (level and code) today; none without an area."""
+    if area is None:
+        return np.empty(0, dtype=np.int32)
+    with service.session() as session:
+        edition = boundary_zones(
+            session, service.store.current(), area.level, service.today(session)
+        ).edition_id
+        ids = session.scalars(_UNITS_OF_AREA, {"edition": edition, "code": area.code}).all()
+    return np.array(ids, dtype=np.int32)

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo.analysis import kernels
-from geo.analysis.layers import LayerOfCases, SessionFactory, cell_of, layer_of
+from geo.analysis.layers import SessionFactory, layer_of, slot_of
 from geo.analysis.measures import tally
 from geo.analysis.selection import EPOCH, Selection, category_ordinals, day_number, select, within
 from geo.cases import CaseFilter
 from geo.columns import Columns, ColumnStore
 from geo.disclosure import SENSITIVE_K, K
-from geo.errors import NotFound, RefusedArgument
+from geo.errors import RefusedArgument
 from geo.heat import MEASURES, CategoryCounts, HeatMap, Series, Zones
 
 EVERYTHING = CaseFilter()
@@ -47,11 +47,11 @@ def heat(
     Raises RefusedArgument (field measure, by, category, asof) and NotFound (plan, level).
     """
     if measure not in MEASURES:
-        raise _unknown("measure", measure, tuple(MEASURES))
+        raise unknown_word("measure", measure, tuple(MEASURES))
     columns = store.current()
     selection = select(columns, where)
     layer = layer_of(factory, store, columns, by, plan)
-    instant = _asof(columns, asof)
+    instant = instant_of(columns, asof)
     found = tally(columns, layer, selection, measure, columns.tick(instant) if instant else 0)
     zones, values, n = layer.zones, found.values[kernels.SLOTS :], found.n[kernels.SLOTS :]
     if layer.cells is not None:
@@ -71,8 +71,8 @@ def heat(
         outside=outside + open_,
         unassigned=open_,
         asof=instant,
-        period=_period(columns, where),
-        version=f"{columns.version}/{layer.zones.version}/{_ground_version(store)}",
+        period=period_of(columns, where),
+        version=f"{columns.version}/{layer.zones.version}/{ground_version(store)}",
         zones=zones,
         overlaps=layer.overlaps,
     )
@@ -93,10 +93,10 @@ def series(
     The buckets run over the period asked for, by default from the first to the last case of the city.
     """
     if bucket not in BUCKETS:
-        raise _unknown("bucket", bucket, BUCKETS)
+        raise unknown_word("bucket", bucket, BUCKETS)
     columns = store.current()
     selection = select(columns, where)
-    first_date, stop_date = _period(columns, where)
+    first_date, stop_date = period_of(columns, where)
     if first_date is None or stop_date is None or stop_date <= first_date:
         return Series(
             bucket, (), np.empty(0), np.empty(0, np.int64), 0, np.empty(0, bool), version=columns.version
@@ -131,7 +131,7 @@ def by_category(
 ) -> CategoryCounts:
     """Cases by category, most first, of one zone or of all; `depth` `top` adds each 小类 to its 大类."""
     if depth not in ("top", "sub"):
-        raise _unknown("depth", depth, ("top", "sub"))
+        raise unknown_word("depth", depth, ("top", "sub"))
     columns = store.current()
     selection = select(columns, where)
     per_category = np.zeros(len(columns.categories), dtype=np.int64)
@@ -165,7 +165,8 @@ def warm() -> None:
 # ── Helpers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _asof(columns: Columns, asof: dt.datetime | None) -> dt.datetime | None:
+def instant_of(columns: Columns, asof: dt.datetime | None) -> dt.datetime | None:
+    """When open and overdue hold: as asked (the city's clock where no offset is given), else the last data instant."""
     if asof is None:
         return columns.last_instant
     if asof.tzinfo is None:
@@ -173,12 +174,12 @@ def _asof(columns: Columns, asof: dt.datetime | None) -> dt.datetime | None:
     return asof
 
 
-def _ground_version(store: ColumnStore) -> str:
+def ground_version(store: ColumnStore) -> str:
     """What names, areas and households of zones depend on."""
     return ".".join(str(store.versions[part]) for part in ("boundaries", "units", "plans", "weights"))
 
 
-def _period(columns: Columns, where: CaseFilter) -> tuple[dt.date | None, dt.date | None]:
+def period_of(columns: Columns, where: CaseFilter) -> tuple[dt.date | None, dt.date | None]:
     """The period asked for; an open end is that of the data."""
     first, stop = where.from_date, where.to_date
     if columns.n:
@@ -214,7 +215,7 @@ def _of_zone(
             )
         return [(columns.unit, -1, selection, np.empty(0, dtype=np.uint16))]
     layer = layer_of(factory, store, columns, by, plan)
-    slot = _slot_of(layer, by, code)
+    slot = slot_of(layer, by, code)
     if slot is None:
         return []
     parts = []
@@ -223,25 +224,6 @@ def _of_zone(
         piece = selection if whole else within(columns, selection, fold.first_day, fold.stop_day)
         parts.append((layer.labels, slot, piece, fold.table))
     return parts
-
-
-def _slot_of(layer: LayerOfCases, by: str, code: str) -> int | None:
-    """The slot of a zone; None for a hexagon in which nothing ever happened."""
-    if layer.cells is not None:
-        cell = cell_of(code, int(by.partition(":")[2] or 9))
-        if cell is not None:
-            at = int(np.searchsorted(layer.cells, cell))
-            known = at < len(layer.cells) and layer.cells[at] == cell
-            return at + kernels.SLOTS if known else None
-    found = layer.zones.find(code)
-    if found is None:
-        raise NotFound(
-            f"{by} 图层没有编码 {code[:80]}。",
-            f"There is no zone {code[:80]} in {by}.",
-            code="zone-unknown",
-            field="code",
-        )
-    return found + kernels.SLOTS
 
 
 def _gather(
@@ -288,7 +270,8 @@ def _ranked(columns: Columns, per_category: NDArray[np.int64], depth: str) -> Ca
     )
 
 
-def _unknown(field: str, given: str, allowed: tuple[str, ...]) -> RefusedArgument:
+def unknown_word(field: str, given: str, allowed: tuple[str, ...]) -> RefusedArgument:
+    """A word that a parameter does not know."""
     return RefusedArgument(
         f"{field} 不能是 {given[:40]!r}。",
         f"{field} cannot be {given[:40]!r}.",

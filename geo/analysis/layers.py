@@ -78,6 +78,25 @@ def layer_of(
     return _boundaries(factory, store, columns, by)
 
 
+def slot_of(layer: LayerOfCases, by: str, code: str) -> int | None:
+    """The slot of a zone; None for a hexagon in which nothing ever happened."""
+    if layer.cells is not None:
+        cell = cell_of(code, int(by.partition(":")[2] or 9))
+        if cell is not None:
+            at = int(np.searchsorted(layer.cells, cell))
+            known = at < len(layer.cells) and layer.cells[at] == cell
+            return at + kernels.SLOTS if known else None
+    found = layer.zones.find(code)
+    if found is None:
+        raise NotFound(
+            f"{by} 图层没有编码 {code[:80]}。",
+            f"There is no zone {code[:80]} in {by}.",
+            code="zone-unknown",
+            field="code",
+        )
+    return found + kernels.SLOTS
+
+
 def _remembered(
     store: ColumnStore,
     columns: Columns,

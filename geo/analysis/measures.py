@@ -212,13 +212,13 @@ def _add_up(layer: LayerOfCases, selection: Selection, loop: Loop, width: int = 
     if tasks == 1:
         return run((selection.starts, selection.ends))
     with ThreadPoolExecutor(tasks) as pool:
-        first, *others = pool.map(run, _shares(selection, tasks))
+        first, *others = pool.map(run, shares_of(selection, tasks))
     for other in others:
         first += other
     return first
 
 
-def _shares(part: Selection, tasks: int) -> list[tuple[Rows, Rows]]:
+def shares_of(part: Selection, tasks: int) -> list[tuple[Rows, Rows]]:
     """The slices cut into `tasks` lots of about the same number of rows."""
     before = np.r_[0, np.cumsum(part.ends - part.starts)]
     lots = []

@@ -894,6 +894,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The figures above the map */
+        get: operations["summary_of_api_summary_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/matrix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Cases by weekday and hour */
+        get: operations["matrix_of_api_matrix_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/indicators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Values with intervals and rank ranges */
+        get: operations["indicators_of_api_indicators_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/repeats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Places where it happens again */
+        get: operations["repeats_of_api_repeats_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/openapi.json": {
         parameters: {
             query?: never;
@@ -3180,6 +3248,126 @@ export interface operations {
                 code?: string | null;
                 plan?: string;
                 depth?: "top" | "sub";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    summary_of_api_summary_get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+                from?: string | null;
+                to?: string | null;
+                category?: string[];
+                origin?: ("unknown" | "citizen" | "patrol" | "sensor" | "other")[];
+                status?: ("open" | "closed" | "void")[];
+                by?: string | null;
+                code?: string[];
+                plan?: string;
+                asof?: string | null;
+                versus?: "previous" | "last-year";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    matrix_of_api_matrix_get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+                from?: string | null;
+                to?: string | null;
+                category?: string[];
+                origin?: ("unknown" | "citizen" | "patrol" | "sensor" | "other")[];
+                status?: ("open" | "closed" | "void")[];
+                by?: string | null;
+                code?: string[];
+                plan?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    indicators_of_api_indicators_get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+                from?: string | null;
+                to?: string | null;
+                category?: string[];
+                origin?: ("unknown" | "citizen" | "patrol" | "sensor" | "other")[];
+                status?: ("open" | "closed" | "void")[];
+                by?: string;
+                measure?: "cases" | "open" | "overdue" | "per_km2" | "per_1000_households" | "median_days_to_close" | "response_share" | "resolved_share" | "satisfied_share";
+                asof?: string | null;
+                plan?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    repeats_of_api_repeats_get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+                from?: string | null;
+                to?: string | null;
+                category?: string[];
+                origin?: ("unknown" | "citizen" | "patrol" | "sensor" | "other")[];
+                status?: ("open" | "closed" | "void")[];
+                by?: string | null;
+                code?: string[];
+                plan?: string;
+                limit?: number;
             };
             header?: never;
             path?: never;

@@ -1,0 +1,159 @@
+"""Compiled loops for the summary, the matrix and rank ranges: one walk over the cases, everything counted on the way.
+
+`every` true: all cases, whatever their zone (`slots` is not looked at); else those whose slot `wanted` says 1 for.
+Slots, facts and keep tables are those of `geo.analysis.kernels`. All loops release the interpreter's lock.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from geo.analysis.kernels import I4, I8, NONE, STATUS_MASK, U1, U4, VOID, Slots, _select, _still_open
+
+F8 = NDArray[np.float64]
+CASES, BEGUN, OPEN, OVERDUE, DECIDED, LATE, ANSWERED, SATISFIED, CITIZEN, PATROL, LOST, AWAY = range(12)
+SUMS = 12
+HOURS = 7 * 24
+
+
+@njit(cache=True, nogil=True)
+def walk(
+    slots: Slots,
+    wanted: U1,
+    every: bool,
+    unit: I4,
+    facts: U1,
+    keep: U1,
+    opened: U4,
+    closed: U4,
+    due: U4,
+    asof: int,
+    starts: I8,
+    ends: I8,
+    sums: I8,
+    ticks: U4,
+) -> int:
+    """Fills `sums` (named by the constants above) and `ticks` (opening to closing of cases closed by `asof`); returns
+    how many ticks. LOST: unplaced, AWAY: outside every unit."""
+    m = 0
+    for s in range(len(starts)):
+        for i in range(starts[s], ends[s]):
+            fact = facts[i]
+            if not keep[fact] or not (every or wanted[slots[i]]):
+                continue
+            sums[CASES] += 1
+            if unit[i] == -2:
+                sums[LOST] += 1
+            elif unit[i] == -1:
+                sums[AWAY] += 1
+            origin, answer, status = (fact >> 2) & 7, fact >> 5, fact & STATUS_MASK
+            if origin == 1:
+                sums[CITIZEN] += 1
+            elif origin == 2:
+                sums[PATROL] += 1
+            if answer > 0:
+                sums[ANSWERED] += 1
+                if answer == 2:
+                    sums[SATISFIED] += 1
+            if status == VOID:
+                continue
+            done = closed[i]
+            if done != NONE and done <= asof:
+                ticks[m] = done - opened[i]
+                m += 1
+            if opened[i] > asof:
+                continue
+            sums[BEGUN] += 1
+            still = _still_open(fact, done, asof)
+            if still:
+                sums[OPEN] += 1
+                if due[i] < asof:
+                    sums[OVERDUE] += 1
+                    sums[DECIDED] += 1
+                    sums[LATE] += 1
+            elif due[i] != NONE and done != NONE:
+                sums[DECIDED] += 1
+                if done > due[i]:
+                    sums[LATE] += 1
+    return m
+
+
+@njit(cache=True, nogil=True)
+def count_hours(
+    slots: Slots,
+    wanted: U1,
+    every: bool,
+    unit: I4,
+    facts: U1,
+    keep: U1,
+    day: I4,
+    opened: U4,
+    base_s: int,
+    tick_s: int,
+    since_s: I8,
+    offset_s: I8,
+    starts: I8,
+    ends: I8,
+    cells: I8,
+    beside: I8,
+) -> None:
+    """Cases per weekday (from Monday) and hour in `cells`; `beside`: unplaced, outside every unit, opened at 0:00:00."""
+    last = len(since_s) - 1
+    for s in range(len(starts)):
+        for i in range(starts[s], ends[s]):
+            if not keep[facts[i]] or not (every or wanted[slots[i]]):
+                continue
+            second = base_s + np.int64(opened[i]) * tick_s
+            low, high = 0, last
+            while low < high:
+                middle = (low + high + 1) // 2
+                if since_s[middle] <= second:
+                    low = middle
+                else:
+                    high = middle - 1
+            within = second + offset_s[low] - np.int64(day[i]) * 86_400
+            hour = min(max(within // 3600, 0), 23)
+            cells[(np.int64(day[i]) + 3) % 7 * 24 + hour] += 1  # 1970-01-01 was a Thursday
+            if unit[i] == -2:
+                beside[0] += 1
+            elif unit[i] == -1:
+                beside[1] += 1
+            if within == 0:
+                beside[2] += 1
+
+
+@njit(cache=True, nogil=True)
+def order_statistics(slots: U4, ticks: U4, n: I8, low: I8, high: I8, out: F8) -> None:
+    """Of every slot the values at the places `low` and `high` (from 1) of its sorted ticks in out[0] and out[1]; NaN
+    where low is 0. `n`: how many ticks each slot has."""
+    at = np.zeros(len(n) + 1, dtype=np.int64)
+    for slot in range(len(n)):
+        at[slot + 1] = at[slot] + n[slot]
+    place = at[:-1].copy()
+    laid = np.empty(len(slots), dtype=np.uint32)
+    for i in range(len(slots)):
+        laid[place[slots[i]]] = ticks[i]
+        place[slots[i]] += 1
+    for slot in range(len(n)):
+        out[0, slot] = np.nan
+        out[1, slot] = np.nan
+        if low[slot] > 0:
+            group = laid[at[slot] : at[slot + 1]]
+            out[0, slot] = _select(group, low[slot] - 1)
+            out[1, slot] = _select(group, high[slot] - 1)
+
+
+@njit(cache=True, nogil=True)
+def count_apart(y: F8, variance: F8, factor: float, first: I8, stop: I8, above: I8, below: I8) -> None:
+    """Adds to above[i] (below[j]) how many j (i) with first[i] ≤ j < stop[i] have y[j] − y[i] > factor × the standard
+    deviation of their difference. `y` ascends."""
+    for i in range(len(y)):
+        mine, spread, found = y[i], variance[i], np.int64(0)
+        for j in range(first[i], stop[i]):
+            gap = y[j] - mine
+            apart = np.int64(gap * gap > factor * factor * (spread + variance[j]))
+            found += apart
+            below[j] += apart
+        above[i] += found
