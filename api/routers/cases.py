@@ -14,7 +14,7 @@ from api import answers, policy
 from api.dependencies import Service, TheService
 from api.routers import shown
 from api.schemas import CasesOf, Plain
-from geo import case_list
+from geo import case_history, case_list
 from geo.case_list import Wanted
 from geo.errors import NotFound, RefusedArgument
 
@@ -52,12 +52,15 @@ def cases(asked: Annotated[CasesOf, Query()], request: Request, service: TheServ
 
 @router.get("/{id}", summary="One case")
 def case(_: Annotated[Plain, Query()], id: str, request: Request, service: TheService) -> answers.Answer:
-    """One case by its number."""
+    """One case by its number, with its stage, whether it is (or was closed) late, and its history."""
     number = int(id) if id.isascii() and id.isdecimal() and len(id) <= 18 else 0
     with service.session() as session:
         found = case_list.case(session, number)
-    if found is None:
-        raise NotFound("没有这个案件。", "There is no such case.", field="id")
+        if found is None:
+            raise NotFound("没有这个案件。", "There is no such case.", field="id")
+        happened = case_history.history(session, number, found)
+    asof = service.store.current().last_instant  # as on the map: overdue when the data end
+    found |= {"stage": case_history.stage(found), "late": case_history.late(found, asof), "history": happened}
     found.pop("source_id")
     if _wants_geojson(request, None):
         return answers.Answer(answers.to_json(_feature(found)), policy.GEOJSON, cache=STAFF_CACHE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -87,7 +88,9 @@ def test_unknown_zones(town: Any, query: str) -> None:
 
 def test_one_case_and_geojson(town: Any) -> None:
     case = town.staff("/api/cases?limit=1&placed=placed").json()["cases"][0]
-    assert town.staff(f"/api/cases/{case['id']}").json() == case
+    one = town.staff(f"/api/cases/{case['id']}").json()
+    assert one | case == one
+    assert set(one) - set(case) == {"stage", "late", "history"}
     assert case["status"] in ("open", "closed", "void")
     assert "source_id" not in case
     feature = town.staff(f"/api/cases/{case['id']}", headers={"Accept": "application/geo+json"}).json()
@@ -96,6 +99,26 @@ def test_one_case_and_geojson(town: Any) -> None:
     assert [f["geometry"] for f in features] == [None, None, None]
     for wrong in ("0", "-1", "x", "9" * 30, "1.5", "1e3"):
         assert town.staff(f"/api/cases/{wrong}").status_code == 404
+
+
+def test_history_and_stage(town: Any) -> None:
+    run = town.staff("/api/runs").json()["runs"][0]
+    overdue = town.staff("/api/heatmap/grids?measure=overdue").json()["total"]
+    late_open = 0
+    for case in everything(town)[:400]:
+        one = town.staff(f"/api/cases/{case['id']}").json()
+        happened = {event["what"]: event["at"] for event in one["history"]}
+        times = {"opened": "opened_at", "due": "due_at", "closed": "closed_at"}
+        assert {what: at for what, at in happened.items() if what != "loaded"} == {
+            what: case[column] for what, column in times.items() if case[column]
+        }
+        assert one["history"] == sorted(one["history"], key=lambda event: datetime.fromisoformat(event["at"]))
+        assert {event.get("run") for event in one["history"]} == {None, run["id"]}
+        assert one["stage"] == {"open": "opened", "closed": "closed", "void": "void"}[case["status"]]
+        if case["status"] == "closed":
+            assert one["late"] == (case["closed_at"] > case["due_at"])
+        late_open += case["status"] == "open" and one["late"]
+    assert 0 < late_open <= overdue
 
 
 def test_runs(town: Any) -> None:
