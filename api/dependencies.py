@@ -26,6 +26,7 @@ from starlette.types import Scope
 from api import auth
 from api.answers import AnswerCache, etag
 from api.logs import log
+from geo import areas
 from geo.analysis.counts import heat
 from geo.columns import ColumnStore
 from geo.db import session as sessions
@@ -145,10 +146,24 @@ class Service:
         return cls(settings, store, fresh, auth.Principals(look_up))
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[Session]:
-        """One unit of work as the application role."""
+    def session(self, seen: areas.Scope = areas.NOWHERE) -> Iterator[Session]:
+        """One unit of work as the application role. It sees rows of cases as far as `seen` reaches: none by default,
+        `areas.CITY` where figures are made of all cases."""
         with sessions.session(self.settings, "app") as opened:
+            if seen.word:
+                areas.show(opened, seen)
             yield opened
+
+    @contextlib.contextmanager
+    def session_of(self, who: auth.Principal) -> Iterator[tuple[Session, areas.Scope]]:
+        """The same for what shows single cases: (a session that sees the cases of who asks, how far that is)."""
+        with self.session() as opened:
+            seen = areas.CITY if who.role == "admin" else areas.NOWHERE
+            if who.role in ("worker", "supervisor"):
+                seen = areas.scope(opened, who.area)
+            if seen.word:
+                areas.show(opened, seen)
+            yield opened, seen
 
     def word(self, sight: str, plan: str | None = None) -> str:
         """What a kept answer depends on; with the edits of drafts when staff asks for a plan that may be one."""

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo.analysis import counts
+from geo.areas import CITY, Scope
 from geo.cases import CaseFilter
 from geo.columns import ColumnStore
 from geo.crs import WGS84
@@ -57,19 +58,23 @@ def export(
     crs: str = WGS84,
     encoding: str = "utf-8",
     progress: Progress = silent,
+    seen: Scope = CITY,
 ) -> Written:
     """Write a layer to `out` and record who took how many rows, in the caller's transaction.
 
+    `seen` limits the rows of cases; the session itself must see as far (`geo.areas.show`).
     Raises RefusedArgument (layer, ending, CRS, encoding, category), NotFound (plan, level), Unavailable (disk full).
     """
     ending = ending_of(out)
-    written = write(choose(session, settings, asked), out, crs=crs, encoding=encoding, progress=progress)
+    written = write(
+        choose(session, settings, asked, seen), out, crs=crs, encoding=encoding, progress=progress
+    )
     what = {"layer": asked.layer, "rows": written.rows, "k": None, "format": ending, "crs": written.crs}
     session.add(Audit(who=who, act="export", what=what))
     return written
 
 
-def choose(session: Session, settings: Settings, asked: Asked) -> Layer:
+def choose(session: Session, settings: Settings, asked: Asked, seen: Scope = CITY) -> Layer:
     """The layer that is asked for, as a stream of rows in WGS 84."""
     zone = session.scalar(text("SELECT timezone FROM city")) or "Asia/Shanghai"
     today = dt.datetime.now(ZoneInfo(zone)).date()
@@ -82,7 +87,7 @@ def choose(session: Session, settings: Settings, asked: Asked) -> Layer:
     if asked.layer == "facilities":
         return layers.facilities(session, asked.kind)
     if asked.layer == "cases":
-        return cases(session, asked.where, zone)
+        return cases(session, asked.where, zone, seen)
     if asked.layer in ("heatmap", "hexagons"):
         by = asked.by or ("hexagon:9" if asked.layer == "hexagons" else "grid")
         store = ColumnStore(settings, watch=False)
@@ -106,7 +111,7 @@ def choose(session: Session, settings: Settings, asked: Asked) -> Layer:
     )
 
 
-def cases(session: Session, where: CaseFilter, timezone: str) -> Layer:
+def cases(session: Session, where: CaseFilter, timezone: str, seen: Scope = CITY) -> Layer:
     """The cases of a period (days of the city's clock) and of the named categories, for export.
 
     Raises RefusedArgument (`category-unknown`) for a category that no catalogue knows, and for filters by origin or
@@ -117,7 +122,9 @@ def cases(session: Session, where: CaseFilter, timezone: str) -> Layer:
         None if day is None else dt.datetime.combine(day, dt.time(), zone)
         for day in (where.from_date, where.to_date)
     )
-    return case_layer.cases(session, timezone, start, end, _category_ids(session, where.categories))
+    return case_layer.cases(
+        session, timezone, start, end, _category_ids(session, where.categories), seen=seen
+    )
 
 
 def heat(session: Session, found: HeatMap, name: str) -> Layer:

@@ -1,19 +1,21 @@
-"""Who may ask what: the one table of routes and principals. What is not in it does not exist (404).
+"""Who may ask what, and how far they see: the one table of routes, roles and scopes. What is not in it does not exist (404).
 
 Every request passes `api.guard`, which looks here first; the application refuses to start when it has a route that is
-not in the table, or the table a row without a route. `python -m api.policy` prints the table for the documentation.
+not in the table, or the table a row without a route. `python -m api.policy > docs/access.md` writes the documentation.
 
->>> match("/api/cases/7").rules["GET"].who == FIELD
-True
+>>> rule = match("/api/cases/7").rules["GET"]
+>>> rule.who == FIELD, rule.scope
+(True, 'area')
 """
 
 from __future__ import annotations
 
 import re
-import sys
+import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Literal
 
 PRINCIPALS = ("public", "worker", "supervisor", "planner", "admin")
 EVERYONE = frozenset(PRINCIPALS)
@@ -40,12 +42,31 @@ UPLOADS = (
     "application/vnd.google-earth.kml+xml",
 )
 PDF = "application/pdf"
+Scope = Literal["none", "own", "sight", "area", "drafts", "city"]
+SCOPES: Mapping[Scope, tuple[str, str]] = {
+    "none": ("对所有人相同，不含城市数据", "the same for all, nothing of the city's data"),
+    "own": ("只涉及提问者本人", "of the one who asks alone"),
+    "sight": (
+        "公众与网格员：k ≥ 5，仅已批准方案；其他人：精确数字与草案",
+        "public and workers: k ≥ 5, approved plans; others: exact figures, drafts",
+    ),
+    "area": (
+        "案件行：网格员与督导员仅本责任区，管理员全市",
+        "rows of cases: a worker's and a supervisor's area; an administrator's whole city",
+    ),
+    "drafts": (
+        "方案与草案，以全市案件计算数字，不给出案件行",
+        "plans and drafts, with figures of all cases and no row of them",
+    ),
+    "city": ("全市的装载记录与拒收行", "what was loaded, with rejected rows of the whole city"),
+}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One row: method and path, who may, which media types are offered, how large a body may be.
+    """One row: method and path, who may, how far they see, which media types are offered, how large a body may be.
 
+    `scope` is a word of `SCOPES`; a row cannot be written without one.
     `identity` false: the caller's token is not even looked at (health, static files), so a wrong one does no harm.
     `body_bytes` is the largest body (0: none), `takes` the media types it may have.
     """
@@ -59,6 +80,7 @@ class Rule:
     identity: bool = True
     body_bytes: int = 0
     takes: tuple[str, ...] = (JSON,)
+    scope: Scope = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -73,8 +95,10 @@ _HEAT = (JSON, ARROW, GEOJSON)
 _SMALL, _LIST, _UNITS = 16 * 1024, 2**20, 12 * 2**20  # bytes: a few words; a list of grids; 200 000 units
 
 TABLE: tuple[Rule, ...] = (
-    Rule("GET", "/healthz", EVERYONE, (JSON,), "服务存活", "the process is alive", identity=False),
-    Rule("GET", "/readyz", EVERYONE, (JSON,), "能否应答", "it can answer", identity=False),
+    Rule(
+        "GET", "/healthz", EVERYONE, (JSON,), "服务存活", "the process is alive", identity=False, scope="none"
+    ),
+    Rule("GET", "/readyz", EVERYONE, (JSON,), "能否应答", "it can answer", identity=False, scope="none"),
     Rule(
         "GET",
         "/metrics",
@@ -82,30 +106,111 @@ TABLE: tuple[Rule, ...] = (
         (TEXT,),
         "运行指标（不含城市数据）",
         "operating figures, no city data",
-        False,
+        identity=False,
+        scope="none",
     ),
-    Rule("GET", "/api/docs", EVERYONE, (HTML,), "接口说明", "this interface, explained"),
-    Rule("GET", "/api/docs.css", EVERYONE, ("text/css",), "说明页样式", "its style sheet", identity=False),
-    Rule("GET", "/api/openapi.json", EVERYONE, (JSON,), "OpenAPI", "OpenAPI"),
-    Rule("GET", "/api/session", EVERYONE, (JSON,), "当前身份", "who I am"),
-    Rule("POST", "/api/session", EVERYONE, (JSON,), "以令牌登录", "token for a cookie", body_bytes=4096),
-    Rule("DELETE", "/api/session", EVERYONE, (JSON,), "退出", "sign out"),
-    Rule("GET", "/api/city", EVERYONE, (JSON,), "城市概况", "the city in brief"),
-    Rule("GET", "/api/zones", EVERYONE, (JSON,), "网格或区域列表", "grids or areas"),
-    Rule("GET", "/api/heatmap/grids", EVERYONE, _HEAT, "按网格的热力", "heat by grid (k ≥ 5 for the public)"),
-    Rule("GET", "/api/heatmap/boundaries", EVERYONE, _HEAT, "按行政区域的热力", "heat by area (k ≥ 5)"),
-    Rule("GET", "/api/heatmap/hexagons", EVERYONE, _HEAT, "按六边形的热力", "heat by H3 cell (k ≥ 5)"),
-    Rule("GET", "/api/heatmap/facilities", EVERYONE, _HEAT, "设施分布", "facilities by grid or hexagon"),
-    Rule("GET", "/api/series", EVERYONE, (JSON,), "时间序列", "counts over time (k ≥ 5)"),
-    Rule("GET", "/api/categories", EVERYONE, (JSON,), "类别计数", "counts by category (k ≥ 5)"),
+    Rule("GET", "/api/docs", EVERYONE, (HTML,), "接口说明", "this interface, explained", scope="none"),
     Rule(
-        "GET", "/api/summary", EVERYONE, (JSON,), "概要", "the figures above the map (k ≥ 5 for the public)"
+        "GET",
+        "/api/docs.css",
+        EVERYONE,
+        ("text/css",),
+        "说明页样式",
+        "its style sheet",
+        identity=False,
+        scope="none",
     ),
-    Rule("GET", "/api/matrix", EVERYONE, (JSON,), "星期与时刻", "by weekday and hour (k ≥ 5, whole city)"),
-    Rule("GET", "/api/indicators", READERS, (JSON,), "指标与名次范围", "values, intervals, rank ranges"),
-    Rule("GET", "/api/repeats", FIELD, (JSON,), "反复发生处", "places where it happens again"),
+    Rule("GET", "/api/openapi.json", EVERYONE, (JSON,), "OpenAPI", "OpenAPI", scope="none"),
+    Rule("GET", "/api/session", EVERYONE, (JSON,), "当前身份", "who I am", scope="own"),
     Rule(
-        "GET", "/api/plans", EVERYONE, (JSON,), "方案（公众只见已批准）", "plans (the public: approved only)"
+        "POST",
+        "/api/session",
+        EVERYONE,
+        (JSON,),
+        "以令牌登录",
+        "token for a cookie",
+        body_bytes=4096,
+        scope="own",
+    ),
+    Rule("DELETE", "/api/session", EVERYONE, (JSON,), "退出", "sign out", scope="own"),
+    Rule("GET", "/api/city", EVERYONE, (JSON,), "城市概况", "the city in brief", scope="sight"),
+    Rule("GET", "/api/zones", EVERYONE, (JSON,), "网格或区域列表", "grids or areas", scope="sight"),
+    Rule(
+        "GET",
+        "/api/heatmap/grids",
+        EVERYONE,
+        _HEAT,
+        "按网格的热力",
+        "heat by grid (k ≥ 5 for the public)",
+        scope="sight",
+    ),
+    Rule(
+        "GET",
+        "/api/heatmap/boundaries",
+        EVERYONE,
+        _HEAT,
+        "按行政区域的热力",
+        "heat by area (k ≥ 5)",
+        scope="sight",
+    ),
+    Rule(
+        "GET",
+        "/api/heatmap/hexagons",
+        EVERYONE,
+        _HEAT,
+        "按六边形的热力",
+        "heat by H3 cell (k ≥ 5)",
+        scope="sight",
+    ),
+    Rule(
+        "GET",
+        "/api/heatmap/facilities",
+        EVERYONE,
+        _HEAT,
+        "设施分布",
+        "facilities by grid or hexagon",
+        scope="sight",
+    ),
+    Rule("GET", "/api/series", EVERYONE, (JSON,), "时间序列", "counts over time (k ≥ 5)", scope="sight"),
+    Rule(
+        "GET", "/api/categories", EVERYONE, (JSON,), "类别计数", "counts by category (k ≥ 5)", scope="sight"
+    ),
+    Rule(
+        "GET",
+        "/api/summary",
+        EVERYONE,
+        (JSON,),
+        "概要",
+        "the figures above the map (k ≥ 5 for the public)",
+        scope="sight",
+    ),
+    Rule(
+        "GET",
+        "/api/matrix",
+        EVERYONE,
+        (JSON,),
+        "星期与时刻",
+        "by weekday and hour (k ≥ 5, whole city)",
+        scope="sight",
+    ),
+    Rule(
+        "GET",
+        "/api/indicators",
+        READERS,
+        (JSON,),
+        "指标与名次范围",
+        "values, intervals, rank ranges",
+        scope="sight",
+    ),
+    Rule("GET", "/api/repeats", FIELD, (JSON,), "反复发生处", "places where it happens again", scope="area"),
+    Rule(
+        "GET",
+        "/api/plans",
+        EVERYONE,
+        (JSON,),
+        "方案（公众只见已批准）",
+        "plans (the public: approved only)",
+        scope="sight",
     ),
     Rule(
         "POST",
@@ -115,6 +220,7 @@ TABLE: tuple[Rule, ...] = (
         "提出方案（作业）",
         "propose plans, as a job",
         body_bytes=2**20,
+        scope="drafts",
     ),
     Rule(
         "POST",
@@ -125,6 +231,7 @@ TABLE: tuple[Rule, ...] = (
         "a layer becomes a plan, as a job",
         body_bytes=UPLOAD_BYTES,
         takes=UPLOADS,
+        scope="drafts",
     ),
     Rule(
         "POST",
@@ -134,13 +241,28 @@ TABLE: tuple[Rule, ...] = (
         "多格合一",
         "merge departments' grids",
         body_bytes=65536,
+        scope="drafts",
     ),
-    Rule("GET", "/api/plans/{plan}", EVERYONE, (JSON,), "一个方案", "one plan"),
-    Rule("GET", "/api/plans/{plan}/score", READERS, (JSON,), "评分表", "its scorecard"),
+    Rule("GET", "/api/plans/{plan}", EVERYONE, (JSON,), "一个方案", "one plan", scope="sight"),
+    Rule("GET", "/api/plans/{plan}/score", READERS, (JSON,), "评分表", "its scorecard", scope="drafts"),
     Rule(
-        "GET", "/api/plans/{plan}/compare", READERS, (JSON, GEOJSON), "与另一方案比较", "what changes hands"
+        "GET",
+        "/api/plans/{plan}/compare",
+        READERS,
+        (JSON, GEOJSON),
+        "与另一方案比较",
+        "what changes hands",
+        scope="drafts",
     ),
-    Rule("GET", "/api/plans/{plan}/impact", READERS, (PDF, HTML), "影响说明", "the impact statement, a page"),
+    Rule(
+        "GET",
+        "/api/plans/{plan}/impact",
+        READERS,
+        (PDF, HTML),
+        "影响说明",
+        "the impact statement, a page",
+        scope="drafts",
+    ),
     Rule(
         "GET",
         "/api/plans/{plan}/replay",
@@ -148,6 +270,7 @@ TABLE: tuple[Rule, ...] = (
         (JSON,),
         "两方案回放案件",
         "the same cases under two plans",
+        scope="drafts",
     ),
     Rule(
         "POST",
@@ -157,6 +280,7 @@ TABLE: tuple[Rule, ...] = (
         "重新均衡（作业）",
         "rebalance, as a job",
         body_bytes=4096,
+        scope="drafts",
     ),
     Rule(
         "POST",
@@ -166,10 +290,25 @@ TABLE: tuple[Rule, ...] = (
         "与随机方案比较（作业）",
         "its place among random plans, as a job",
         body_bytes=4096,
+        scope="drafts",
     ),
-    Rule("GET", "/api/plans/{plan}/check", READERS, (JSON,), "违反的规则", "the rules it breaks"),
     Rule(
-        "GET", "/api/plans/{plan}/export.csv", READERS, ("text/csv",), "单元归属表", "unit → grid as a table"
+        "GET",
+        "/api/plans/{plan}/check",
+        READERS,
+        (JSON,),
+        "违反的规则",
+        "the rules it breaks",
+        scope="drafts",
+    ),
+    Rule(
+        "GET",
+        "/api/plans/{plan}/export.csv",
+        READERS,
+        ("text/csv",),
+        "单元归属表",
+        "unit → grid as a table",
+        scope="drafts",
     ),
     Rule(
         "GET",
@@ -178,11 +317,18 @@ TABLE: tuple[Rule, ...] = (
         (GEOJSON, JSON),
         "网格 GeoJSON",
         "its grids as GeoJSON",
+        scope="drafts",
     ),
     Rule(
-        "GET", "/api/plans/{plan}/export.gpkg", READERS, (GPKG,), "网格 GeoPackage", "its grids as GeoPackage"
+        "GET",
+        "/api/plans/{plan}/export.gpkg",
+        READERS,
+        (GPKG,),
+        "网格 GeoPackage",
+        "its grids as GeoPackage",
+        scope="drafts",
     ),
-    Rule("DELETE", "/api/plans/{plan}", PLANNERS, (JSON,), "删除草案", "throw a draft away"),
+    Rule("DELETE", "/api/plans/{plan}", PLANNERS, (JSON,), "删除草案", "throw a draft away", scope="sight"),
     Rule(
         "POST",
         "/api/plans/{plan}/approve",
@@ -191,6 +337,7 @@ TABLE: tuple[Rule, ...] = (
         "批准",
         "approve from a day on",
         body_bytes=4096,
+        scope="drafts",
     ),
     Rule(
         "POST",
@@ -200,11 +347,30 @@ TABLE: tuple[Rule, ...] = (
         "撤回",
         "take back before it starts",
         body_bytes=4096,
+        scope="drafts",
     ),
-    Rule("POST", "/api/plans", PLANNERS, (JSON,), "新建草案", "begin a draft", body_bytes=_SMALL),
-    Rule("GET", "/api/plans/{plan}/grids", READERS, (JSON,), "方案的网格表", "the grids of a plan"),
-    Rule("GET", "/api/plans/{plan}/assignment", READERS, (JSON,), "单元归属", "unit → grid"),
-    Rule("GET", "/api/plans/{plan}/edits", READERS, (JSON,), "编辑历史", "the history of a plan"),
+    Rule(
+        "POST", "/api/plans", PLANNERS, (JSON,), "新建草案", "begin a draft", body_bytes=_SMALL, scope="sight"
+    ),
+    Rule(
+        "GET",
+        "/api/plans/{plan}/grids",
+        READERS,
+        (JSON,),
+        "方案的网格表",
+        "the grids of a plan",
+        scope="drafts",
+    ),
+    Rule("GET", "/api/plans/{plan}/assignment", READERS, (JSON,), "单元归属", "unit → grid", scope="drafts"),
+    Rule(
+        "GET",
+        "/api/plans/{plan}/edits",
+        READERS,
+        (JSON,),
+        "编辑历史",
+        "the history of a plan",
+        scope="drafts",
+    ),
     Rule(
         "PATCH",
         "/api/plans/{plan}/units",
@@ -213,13 +379,37 @@ TABLE: tuple[Rule, ...] = (
         "调整单元",
         "give units to grids",
         body_bytes=_UNITS,
-    ),
-    Rule("POST", "/api/plans/{plan}/split", PLANNERS, (JSON,), "拆分网格", "split a grid", body_bytes=_LIST),
-    Rule(
-        "POST", "/api/plans/{plan}/merge", PLANNERS, (JSON,), "合并网格", "merge two grids", body_bytes=_SMALL
+        scope="drafts",
     ),
     Rule(
-        "POST", "/api/plans/{plan}/fix", PLANNERS, (JSON,), "修整网格", "put a grid right", body_bytes=_SMALL
+        "POST",
+        "/api/plans/{plan}/split",
+        PLANNERS,
+        (JSON,),
+        "拆分网格",
+        "split a grid",
+        body_bytes=_LIST,
+        scope="drafts",
+    ),
+    Rule(
+        "POST",
+        "/api/plans/{plan}/merge",
+        PLANNERS,
+        (JSON,),
+        "合并网格",
+        "merge two grids",
+        body_bytes=_SMALL,
+        scope="drafts",
+    ),
+    Rule(
+        "POST",
+        "/api/plans/{plan}/fix",
+        PLANNERS,
+        (JSON,),
+        "修整网格",
+        "put a grid right",
+        body_bytes=_SMALL,
+        scope="drafts",
     ),
     Rule(
         "POST",
@@ -229,8 +419,18 @@ TABLE: tuple[Rule, ...] = (
         "撤销",
         "take the latest act back",
         body_bytes=_SMALL,
+        scope="drafts",
     ),
-    Rule("POST", "/api/plans/{plan}/redo", PLANNERS, (JSON,), "重做", "do it again", body_bytes=_SMALL),
+    Rule(
+        "POST",
+        "/api/plans/{plan}/redo",
+        PLANNERS,
+        (JSON,),
+        "重做",
+        "do it again",
+        body_bytes=_SMALL,
+        scope="drafts",
+    ),
     Rule(
         "POST",
         "/api/plans/{plan}/lock",
@@ -239,10 +439,27 @@ TABLE: tuple[Rule, ...] = (
         "锁定或解锁",
         "lock or unlock grids",
         body_bytes=_LIST,
+        scope="drafts",
     ),
-    Rule("POST", "/api/plans/{plan}/posts", PLANNERS, (JSON,), "岗位数", "staff grids", body_bytes=_LIST),
     Rule(
-        "POST", "/api/plans/{plan}/rename", PLANNERS, (JSON,), "网格改名", "rename a grid", body_bytes=_SMALL
+        "POST",
+        "/api/plans/{plan}/posts",
+        PLANNERS,
+        (JSON,),
+        "岗位数",
+        "staff grids",
+        body_bytes=_LIST,
+        scope="drafts",
+    ),
+    Rule(
+        "POST",
+        "/api/plans/{plan}/rename",
+        PLANNERS,
+        (JSON,),
+        "网格改名",
+        "rename a grid",
+        body_bytes=_SMALL,
+        scope="drafts",
     ),
     Rule(
         "POST",
@@ -252,6 +469,7 @@ TABLE: tuple[Rule, ...] = (
         "评判设置",
         "what it is judged by",
         body_bytes=_SMALL,
+        scope="drafts",
     ),
     Rule(
         "POST",
@@ -261,8 +479,17 @@ TABLE: tuple[Rule, ...] = (
         "记录例外",
         "allow it to break a rule",
         body_bytes=_SMALL,
+        scope="drafts",
     ),
-    Rule("DELETE", "/api/plans/{plan}/exceptions", PLANNERS, (JSON,), "撤销例外", "take an exception back"),
+    Rule(
+        "DELETE",
+        "/api/plans/{plan}/exceptions",
+        PLANNERS,
+        (JSON,),
+        "撤销例外",
+        "take an exception back",
+        scope="drafts",
+    ),
     Rule(
         "POST",
         "/api/plans/{plan}/rebase",
@@ -271,9 +498,18 @@ TABLE: tuple[Rule, ...] = (
         "移到新方案上",
         "carry its changes over",
         body_bytes=_SMALL,
+        scope="drafts",
     ),
-    Rule("GET", "/api/plans/{plan}/lineage", READERS, (JSON,), "网格沿革", "what grids passed on"),
-    Rule("GET", "/api/plans/{plan}/comments", READERS, (JSON,), "意见", "remarks"),
+    Rule(
+        "GET",
+        "/api/plans/{plan}/lineage",
+        READERS,
+        (JSON,),
+        "网格沿革",
+        "what grids passed on",
+        scope="drafts",
+    ),
+    Rule("GET", "/api/plans/{plan}/comments", READERS, (JSON,), "意见", "remarks", scope="drafts"),
     Rule(
         "POST",
         "/api/plans/{plan}/comments",
@@ -282,6 +518,7 @@ TABLE: tuple[Rule, ...] = (
         "发表意见",
         "remark on a draft",
         body_bytes=_SMALL,
+        scope="drafts",
     ),
     Rule(
         "POST",
@@ -291,19 +528,64 @@ TABLE: tuple[Rule, ...] = (
         "隐藏意见",
         "hide a remark",
         body_bytes=_SMALL,
+        scope="drafts",
     ),
-    Rule("POST", "/api/plans/{plan}/cut", PLANNERS, (JSON,), "切分单元", "cut a unit", body_bytes=_LIST),
-    Rule("POST", "/api/units/{unit}/cut", PLANNERS, (JSON,), "切分单元", "cut a unit", body_bytes=_LIST),
-    Rule("GET", "/api/cases", FIELD, (JSON, GEOJSON), "案件列表", "cases, points and masked text"),
-    Rule("GET", "/api/cases/{id}", FIELD, (JSON, GEOJSON), "一个案件", "one case"),
-    Rule("GET", "/api/runs", ADMINS, (JSON,), "加载记录", "load runs"),
-    Rule("GET", "/api/runs/{id}", ADMINS, (JSON,), "一次加载及其拒收行", "one load run and its rejects"),
-    Rule("GET", "/api/jobs", PLANNERS, (JSON,), "作业列表", "jobs"),
-    Rule("GET", "/api/jobs/{id}", PLANNERS, (JSON,), "一个作业（可等候）", "one job; may be waited for"),
-    Rule("POST", "/api/jobs/{id}/cancel", PLANNERS, (JSON,), "取消作业", "stop a job"),
-    Rule("GET", "/tiles/cases", FIELD, (JSON,), "案件瓦片说明", "TileJSON of cases"),
-    Rule("GET", "/tiles/cases/{z}/{x}/{y}.mvt", FIELD, (MVT,), "案件瓦片", "tiles of cases"),
-    Rule("GET", "/tiles/plans/{plan}/grids", EVERYONE, (JSON,), "方案瓦片说明", "TileJSON of one plan"),
+    Rule(
+        "POST",
+        "/api/plans/{plan}/cut",
+        PLANNERS,
+        (JSON,),
+        "切分单元",
+        "cut a unit",
+        body_bytes=_LIST,
+        scope="drafts",
+    ),
+    Rule(
+        "POST",
+        "/api/units/{unit}/cut",
+        PLANNERS,
+        (JSON,),
+        "切分单元",
+        "cut a unit",
+        body_bytes=_LIST,
+        scope="drafts",
+    ),
+    Rule(
+        "GET", "/api/cases", FIELD, (JSON, GEOJSON), "案件列表", "cases, points and masked text", scope="area"
+    ),
+    Rule("GET", "/api/cases/{id}", FIELD, (JSON, GEOJSON), "一个案件", "one case", scope="area"),
+    Rule("GET", "/api/runs", ADMINS, (JSON,), "加载记录", "load runs", scope="city"),
+    Rule(
+        "GET",
+        "/api/runs/{id}",
+        ADMINS,
+        (JSON,),
+        "一次加载及其拒收行",
+        "one load run and its rejects",
+        scope="city",
+    ),
+    Rule("GET", "/api/jobs", PLANNERS, (JSON,), "作业列表", "jobs", scope="drafts"),
+    Rule(
+        "GET",
+        "/api/jobs/{id}",
+        PLANNERS,
+        (JSON,),
+        "一个作业（可等候）",
+        "one job; may be waited for",
+        scope="drafts",
+    ),
+    Rule("POST", "/api/jobs/{id}/cancel", PLANNERS, (JSON,), "取消作业", "stop a job", scope="drafts"),
+    Rule("GET", "/tiles/cases", FIELD, (JSON,), "案件瓦片说明", "TileJSON of cases", scope="area"),
+    Rule("GET", "/tiles/cases/{z}/{x}/{y}.mvt", FIELD, (MVT,), "案件瓦片", "tiles of cases", scope="area"),
+    Rule(
+        "GET",
+        "/tiles/plans/{plan}/grids",
+        EVERYONE,
+        (JSON,),
+        "方案瓦片说明",
+        "TileJSON of one plan",
+        scope="sight",
+    ),
     Rule(
         "GET",
         "/tiles/plans/{plan}/grids/{z}/{x}/{y}.mvt",
@@ -311,14 +593,24 @@ TABLE: tuple[Rule, ...] = (
         (MVT,),
         "方案网格瓦片",
         "tiles of one plan",
+        scope="sight",
     ),
-    Rule("GET", "/tiles/{layer}", EVERYONE, (JSON,), "瓦片说明", "TileJSON of a layer"),
-    Rule("GET", "/tiles/{layer}/{z}/{x}/{y}.mvt", EVERYONE, (MVT,), "矢量瓦片", "vector tiles"),
+    Rule("GET", "/tiles/{layer}", EVERYONE, (JSON,), "瓦片说明", "TileJSON of a layer", scope="sight"),
     Rule(
-        "GET", "/basemap.pmtiles", EVERYONE, ("*/*",), "底图文件", "the operator's base map", identity=False
+        "GET", "/tiles/{layer}/{z}/{x}/{y}.mvt", EVERYONE, (MVT,), "矢量瓦片", "vector tiles", scope="sight"
     ),
-    Rule("GET", "/", EVERYONE, (HTML,), "网页", "the web application", identity=False),
-    Rule("GET", "/{file:path}", EVERYONE, ("*/*",), "网页文件", "its files", identity=False),
+    Rule(
+        "GET",
+        "/basemap.pmtiles",
+        EVERYONE,
+        ("*/*",),
+        "底图文件",
+        "the operator's base map",
+        identity=False,
+        scope="none",
+    ),
+    Rule("GET", "/", EVERYONE, (HTML,), "网页", "the web application", identity=False, scope="none"),
+    Rule("GET", "/{file:path}", EVERYONE, ("*/*",), "网页文件", "its files", identity=False, scope="none"),
 )
 
 
@@ -337,18 +629,6 @@ def match(path: str) -> Found | None:
         if hit:
             return Found(rules, hit.groupdict())
     return None
-
-
-def markdown() -> str:
-    """The table for `docs/`, one line a row."""
-    lines = [
-        f"| method | path | {' | '.join(PRINCIPALS)} | 内容 | what |",
-        "|---" * (len(PRINCIPALS) + 4) + "|",
-    ]
-    for rule in TABLE:
-        marks = " | ".join("✓" if who in rule.who else "—" for who in PRINCIPALS)
-        lines.append(f"| {rule.method} | `{rule.path}` | {marks} | {rule.zh} | {rule.en} |")
-    return "\n".join(lines) + "\n"
 
 
 def mismatch(routes: set[tuple[str, str]]) -> tuple[list[str], list[str]]:
@@ -381,4 +661,4 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(markdown())
+    runpy.run_module("api.access_page", run_name="__main__")  # it reads this table, so it stands above it

@@ -32,6 +32,7 @@ from sqlalchemy.orm import Session
 
 from api import answers, problems
 from api.dependencies import Service, principal_of
+from geo import areas
 from geo.db.tables import Plan
 from geo.errors import Conflict, RefusedArgument
 
@@ -50,9 +51,14 @@ class Write:
     request_sha256: bytes = b""
     if_match: str | None = None
 
-    def once(self, effect: Callable[[Session], answers.Answer]) -> answers.Answer:
-        """Runs the effect in one transaction, or gives the answer that this key has had before."""
-        with self.service.session() as session:
+    def once(
+        self, effect: Callable[[Session], answers.Answer], seen: areas.Scope = areas.NOWHERE
+    ) -> answers.Answer:
+        """Runs the effect in one transaction, or gives the answer that this key has had before.
+
+        Of the rows of cases the effect sees as much as `seen` says: `areas.CITY` for what counts or moves them all.
+        """
+        with self.service.session(seen) as session:
             if self.key_sha256 is None:
                 return effect(session)
             if not _take(session, self.key_sha256, self.request_sha256):

@@ -65,10 +65,11 @@ INSERT INTO boundary (edition_id, code, name, geom, area_m2) SELECT 1, 'C' || i 
   FROM cell GROUP BY i / 8, j / 8;
 INSERT INTO unit (code, geom, point, area_m2, perimeter_m) SELECT 'U' || to_char(k, 'FM000000'), g, ST_Centroid(g), 80000,
   1130 FROM cell ORDER BY k;
-INSERT INTO plan (name, state, during, approved_at) VALUES ('基准', 'approved', '[2024-01-01,)', now());
+INSERT INTO plan (name, state, during) VALUES ('基准', 'approved', '[2024-01-01,)');
 INSERT INTO grid (plan_id, code, name, area_code, geom, area_m2, perimeter_m) SELECT 1, '110101001' || to_char(k,
   'FM000000'), '网格' || k, 'C0', g, 80000, 1130 FROM cell ORDER BY k;
 INSERT INTO plan_unit (plan_id, unit_id, grid_id) SELECT 1, u.id, g.id FROM unit u JOIN grid g ON g.id = u.id;
+UPDATE plan SET approved_at = now();
 INSERT INTO weight ("column", unit_id, value, load_run_id) SELECT 'households', id, 60 + id % 40, 1 FROM unit;
 INSERT INTO catalogue (name) VALUES ('bench');
 INSERT INTO source (name, catalogue_id) VALUES ('bench', 1);

@@ -1,4 +1,4 @@
-"""Single cases for staff: filters, one zone or all, pages by key.
+"""Single cases: filters, one zone or all, pages by key, as far as who asks may see.
 
 Pages run over (source, number), the latest loaded first: that order is the primary key's, so a page costs what it
 shows, however deep it lies. The text is the masked one that was stored.
@@ -14,6 +14,7 @@ import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.areas import CITY, HELD, Scope
 from geo.cases import ORIGIN_NAME, STATUS_NAME, CaseFilter, category_key
 from geo.columns import Columns
 from geo.errors import NotFound
@@ -30,7 +31,7 @@ class Wanted:
     """Which cases. `placed`: `placed`, `unplaced` (no position) or `outside` (a position, no unit); None for all.
 
     A bbox whose west is east of its east crosses longitude 180. At most one of `units` (their ids), `area` (the id of a
-    boundary; where areas overlap the lowest code has the case) and `cell` (an H3 cell) says where.
+    boundary; where areas overlap the lowest code has the case) and `cell` (an H3 cell) says where. `seen` limits all of it.
     """
 
     where: CaseFilter = EVERYTHING
@@ -42,6 +43,7 @@ class Wanted:
     units: tuple[int, ...] | None = None
     area: int | None = None
     cell: str | None = None
+    seen: Scope = CITY
 
 
 def cases(session: Session, wanted: Wanted) -> list[dict[str, Any]]:
@@ -49,17 +51,16 @@ def cases(session: Session, wanted: Wanted) -> list[dict[str, Any]]:
     if wanted.cell is not None:
         return _in_cell(session, wanted, wanted.cell)
     tests, values = _tests(wanted)
-    condition = " AND ".join(tests) or "true"
-    rows = session.execute(
-        text(f"{_CASE} WHERE {condition} ORDER BY c.source_id DESC, c.id DESC LIMIT :limit"), values
-    )
+    rows = session.execute(text(_LIST.format(tests=" AND ".join(tests) or "true")), values)
     return [_case(row) for row in rows.mappings()]
 
 
-def case(session: Session, number: int) -> dict[str, Any] | None:
-    """One case by its number, or None."""
-    keys = "(c.source_id, c.id) IN (SELECT s.id, CAST(:number AS bigint) FROM source s)"
-    row = session.execute(text(f"{_CASE} WHERE {keys}"), {"number": number}).mappings().one_or_none()
+def case(session: Session, number: int, seen: Scope = CITY) -> dict[str, Any] | None:
+    """One case by its number; None when there is none, or none that is seen."""
+    tests, values = _seen(seen)
+    tests.append("(c.source_id, c.id) IN (SELECT s.id, CAST(:number AS bigint) FROM source s)")
+    asked = text(_LIST.format(tests=" AND ".join(tests)))
+    row = session.execute(asked, {**values, "number": number, "limit": 1}).mappings().one_or_none()
     return _case(row) if row else None
 
 
@@ -111,21 +112,26 @@ def _in_cell(session: Session, wanted: Wanted, cell: str) -> list[dict[str, Any]
     return found[: wanted.limit]
 
 
-_CASE = """
+# The page is picked from the cases alone and named afterwards: joined first, the planner, who takes a key below
+# (source, number) for a rare find, reads and sorts half the city for a page from its middle (measured: 9 s of 1 M).
+_LIST = """
 SELECT c.id, c.source_id, s.name AS source, c.source_case_id, c.opened_at, c.dispatched_at, c.due_at, c.closed_at,
   c.status, c.origin, c.urgency, c.satisfied, c.responsible_body, c.repeat_of, c.description, c.attributes,
   t.code AS sub, t.name AS category_name, t.name_en AS category_name_en, p.code AS top,
   ST_X(c.geom) AS lon, ST_Y(c.geom) AS lat, u.code AS unit
-FROM cases c JOIN source s ON s.id = c.source_id JOIN category t ON t.id = c.category_id
-LEFT JOIN category p ON p.id = t.parent_id LEFT JOIN unit u ON u.id = c.unit_id"""
+FROM (SELECT * FROM cases c WHERE {tests} ORDER BY c.source_id DESC, c.id DESC LIMIT :limit) c
+JOIN source s ON s.id = c.source_id JOIN category t ON t.id = c.category_id
+LEFT JOIN category p ON p.id = t.parent_id LEFT JOIN unit u ON u.id = c.unit_id
+ORDER BY c.source_id DESC, c.id DESC"""
 _TESTS = {
     "from": "c.opened_at >= CAST(:from AS timestamp) AT TIME ZONE (SELECT timezone FROM city)",
     "to": "c.opened_at < CAST(:to AS timestamp) AT TIME ZONE (SELECT timezone FROM city)",
-    "categories": "(coalesce(p.code || '/', '') || t.code = ANY(:categories) OR p.code = ANY(:categories))",
+    "categories": "c.category_id = ANY(ARRAY(SELECT t.id FROM category t LEFT JOIN category p ON p.id = t.parent_id "
+    "WHERE coalesce(p.code || '/', '') || t.code = ANY(:categories) OR p.code = ANY(:categories)))",
     "origins": "c.origin = ANY(:origins)",
     "statuses": "c.status = ANY(:statuses)",
     "after": "(c.source_id, c.id) < (:after_source, :after_id)",
-    "source": "s.name = :source",
+    "source": "c.source_id = (SELECT s.id FROM source s WHERE s.name = :source)",
     "box": "ST_X(c.geom) BETWEEN :west AND :east AND ST_Y(c.geom) BETWEEN :south AND :north",
     "over180": "(ST_X(c.geom) >= :west OR ST_X(c.geom) <= :east) AND ST_Y(c.geom) BETWEEN :south AND :north",
     "units": "c.unit_id = ANY(:units)",
@@ -157,10 +163,20 @@ def _tests(wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
     }
     if wanted.placed is not None:
         asked[wanted.placed] = {}
-    values: dict[str, Any] = {"limit": wanted.limit}
+    limits, values = _seen(wanted.seen)
+    values["limit"] = wanted.limit
     for needed in asked.values():
         values |= needed or {}
-    return [_TESTS[name] for name, needed in asked.items() if needed is not None], values
+    return limits + [_TESTS[name] for name, needed in asked.items() if needed is not None], values
+
+
+def _seen(seen: Scope) -> tuple[list[str], dict[str, Any]]:
+    """The condition that keeps a query within a scope."""
+    if seen.everything:
+        return [], {}
+    if seen.boundary is None:
+        return ["false"], {}
+    return [HELD], {"scope": seen.boundary}
 
 
 def _case(row: Any) -> dict[str, Any]:

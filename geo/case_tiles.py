@@ -2,7 +2,7 @@
 
 The positions are kept once in Morton order (G. M. Morton 1966: the bits of column and row interleaved), so that a
 tile, and every cell of it, is one run of a sorted array: a tile of ten million cases costs a few thousand binary
-searches. Staff only: these are exact points.
+searches. These are exact points: each only for who may see the case, so an area has a sorted array of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from geo import column_layers
+from geo import areas, column_layers
+from geo.areas import CITY, Scope
 from geo.cases import STATUS_NAME
 from geo.columns import Columns, ColumnStore
 from geo.tiles import POINTS, TileId
@@ -34,10 +35,10 @@ _SPREAD = (
 )
 
 
-def tile(session: Session, store: ColumnStore, at: TileId) -> bytes:
-    """The encoded tile; empty bytes where nothing lies. The session only encodes: no table is read."""
+def tile(session: Session, store: ColumnStore, at: TileId, seen: Scope = CITY) -> bytes:
+    """The encoded tile of the cases that are seen; empty bytes where none lies. No row of cases is read."""
     columns = store.current()
-    index = store.remember(("morton", columns.version), lambda: _index(columns))
+    index = _seen(session, store, columns, seen)
     shift = np.uint64(2 * (BITS - at.z))
     first = interleave(np.array([at.x], np.uint64), np.array([at.y], np.uint64)) << shift
     start, end = np.searchsorted(index["morton"], [first[0], first[0] + (np.uint64(1) << shift)])
@@ -66,6 +67,24 @@ def separate(morton: U64) -> tuple[U64, U64]:
     return _gather(morton), _gather(morton >> np.uint64(1))
 
 
+def _seen(session: Session, store: ColumnStore, columns: Columns, seen: Scope) -> dict[str, NDArray[Any]]:
+    """The index of the cases of a scope: all, or those of one area, picked once per state of cases, units and borders."""
+    whole = store.remember(("morton", columns.version), lambda: _index(columns))
+    if seen.everything:
+        return whole
+
+    def pick() -> dict[str, NDArray[Any]]:
+        mine = areas.rows(session, columns, seen)
+        assert mine is not None
+        held = np.zeros(columns.n, bool)
+        held[mine] = True
+        kept = np.flatnonzero(held[whole["order"]])
+        return {"morton": whole["morton"][kept], "order": whole["order"][kept]}
+
+    state = (columns.version, store.versions["boundaries"], store.versions["units"])
+    return store.remember(("morton of area", seen.word), pick, state)
+
+
 def _index(columns: Columns) -> dict[str, NDArray[Any]]:
     """`morton` (ascending) and `order` (the case of each), built once per state of the columns."""
 
@@ -91,7 +110,7 @@ def _points(
     category = np.searchsorted(columns.category_ptr, rows, side="right") - 1
     facts = columns.facts[rows]
     found = {
-        "ids": rows.tolist(),
+        "ids": list(range(run.start, run.stop)),  # places in this index: they tell nothing of other areas
         "x": _within(x, at.x, at.z).tolist(),
         "y": _within(y, at.y, at.z).tolist(),
         "category": [keys[c] for c in category.tolist()],

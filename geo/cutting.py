@@ -24,6 +24,7 @@ from geo import crs, geometry
 from geo.attribution import PLACEMENT_LOCK
 from geo.codes import free_sequences, generate, parse
 from geo.cut_borders import Outline, outline, shared
+from geo.db import walls
 from geo.db.clock import city_today
 from geo.db.tables import Audit
 from geo.db.versions import bump
@@ -104,6 +105,7 @@ def cut_ground(
 
 def finish(session: Session, made: Sequence[Made], author: str = "operator") -> list[Cut]:
     """Places the cases and facilities of units that were cut, notes who cut them, and says what changed."""
+    walls.need_everything(session)
     cases, facilities = _place(session, made, _CASES), _place(session, made, _FACILITIES)
     done = []
     for one, n, m in zip(made, cases, facilities, strict=True):

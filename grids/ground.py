@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from geo import crs
+from geo.db import walls
 from geo.db.copying import read_rows
 from geo.db.session import raw
 from grids.units import Floats, Ints, UnitGraph
@@ -59,6 +60,7 @@ def cases(
     session: Session, graph: UnitGraph, first: dt.date | None = None, stop: dt.date | None = None
 ) -> Floats:
     """Placed cases per unit, opened on days first ≤ day < stop of the city's clock (None: without limit)."""
+    walls.need_everything(session)
     rows = session.execute(
         text(
             "SELECT unit_id, count(*) AS n FROM cases, (SELECT coalesce((SELECT timezone FROM city), "
@@ -74,6 +76,7 @@ def cases(
 
 def places(session: Session, graph: UnitGraph, measuring: str) -> tuple[Ints, Floats, Floats]:
     """(unit index, x, y in metres) of every case that lies in a unit of the graph."""
+    walls.need_everything(session)
     with raw(session).cursor() as cursor:
         parts = list(read_rows(cursor, sql.SQL(PLACED), FIELDS))
     unit = np.concatenate([p["unit_id"] for p in parts]) if parts else np.empty(0, np.int32)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.db import walls
 from geo.db.tables import Audit, Plan
 from geo.db.versions import bump
 from geo.errors import NotFound
@@ -147,6 +148,7 @@ def _differing_cases(
 
     Only units that stick out of their polygon can hold such cases; the others are not looked at.
     """
+    walls.need_everything(session)
     total = int(session.scalar(text("SELECT count(*) FROM cases WHERE unit_id IS NOT NULL")) or 0)
     doubtful = graph.ids[share < WHOLE_SHARE].tolist()
     rows = session.execute(

@@ -9,6 +9,7 @@ from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.db import walls
 from geo.db.copying import read_table
 from geo.db.session import raw
 from geo.errors import RefusedArgument
@@ -34,6 +35,8 @@ def read(session: Session, graph: UnitGraph, weight: str) -> Floats:
         return graph.area_m2.copy()
     select = sql.SQL(COUNTED.get(weight, LOADED)).format(column=sql.Literal(weight))
     session.flush()
+    if weight in COUNTED:
+        walls.need_everything(session)
     rows = read_table(raw(session), select, FIELDS)
     if not len(rows["unit"]) and weight not in COUNTED:
         raise _unknown(session, weight)

@@ -13,6 +13,7 @@ from api.dependencies import TheService
 from api.routers import shown
 from api.schemas import WHOLE, Day, Given, Plain
 from api.writes import TheWrite
+from geo.areas import CITY
 from grids import discarding, plans
 
 router = APIRouter(prefix="/api/plans", tags=["plans"])
@@ -52,7 +53,7 @@ def approve(
         write.check(session, row, given.revision)  # nobody edited it between the look and the lock
         return answers.json(done, etag=writes.validator(row))
 
-    return write.once(effect)
+    return write.once(effect, CITY)
 
 
 @router.post("/{plan}/withdraw", summary="Take an approved plan back before it starts")

@@ -1,9 +1,10 @@
-"""`/api/cases`: single cases, for staff only. Filters, pages by key, exact points, the masked text."""
+"""`/api/cases`: single cases, a worker's and a supervisor's of their own area. Filters, pages by key, points, masked text."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import time
 from typing import Annotated, Any
 
 import h3
@@ -11,21 +12,28 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 
 from api import answers, policy
-from api.dependencies import Service, TheService
+from api.dependencies import Service, ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import CasesOf, Plain
 from geo import case_history, case_list
+from geo.areas import Scope
 from geo.case_list import Wanted
 from geo.errors import NotFound, RefusedArgument
 
 router = APIRouter(prefix="/api/cases", tags=["cases"])
 STAFF_CACHE = "private, no-store"
+NOT_FOUND_S = 0.05  # a case of another area and one that does not exist take equally long to be not found
 
 
 @router.get("", summary="Cases, the latest loaded first")
-def cases(asked: Annotated[CasesOf, Query()], request: Request, service: TheService) -> answers.Answer:
-    """One page of cases and `next`, the key of the page after it (null on the last)."""
-    with service.session() as session:
+def cases(
+    asked: Annotated[CasesOf, Query()], request: Request, service: TheService, principal: ThePrincipal
+) -> answers.Answer:
+    """One page of cases and `next`, the key of the page after it (null on the last).
+
+    A worker and a supervisor see those of their area (`area`); who has none is told so (`notice`) and sees none.
+    """
+    with service.session_of(principal) as (session, seen):
         wanted = Wanted(
             shown.filter_of(asked),
             asked.limit + 1,
@@ -33,7 +41,8 @@ def cases(asked: Annotated[CasesOf, Query()], request: Request, service: TheServ
             asked.source,
             asked.bbox,
             asked.placed,
-            **_zone(service, session, asked),
+            seen=seen,
+            **_zone(service, session, asked, principal.sight),
         )
         found = case_list.cases(session, wanted)
     more, found = len(found) > asked.limit, found[: asked.limit]
@@ -45,20 +54,29 @@ def cases(asked: Annotated[CasesOf, Query()], request: Request, service: TheServ
             "type": "FeatureCollection",
             "features": [_feature(row) for row in found],
             "next": following,
+            **_told(seen),
         }
         return answers.Answer(answers.to_json(collection), policy.GEOJSON, cache=STAFF_CACHE)
-    return answers.json({"cases": found, "next": following}, cache=STAFF_CACHE)
+    return answers.json({"cases": found, "next": following, **_told(seen)}, cache=STAFF_CACHE)
 
 
 @router.get("/{id}", summary="One case")
-def case(_: Annotated[Plain, Query()], id: str, request: Request, service: TheService) -> answers.Answer:
-    """One case by its number, with its stage, whether it is (or was closed) late, and its history."""
+def case(
+    _: Annotated[Plain, Query()], id: str, request: Request, service: TheService, principal: ThePrincipal
+) -> answers.Answer:
+    """One case by its number, with its stage, whether it is (or was closed) late, and its history.
+
+    One of another area is not found, like one that does not exist.
+    """
+    began = time.monotonic()
     number = int(id) if id.isascii() and id.isdecimal() and len(id) <= 18 else 0
-    with service.session() as session:
-        found = case_list.case(session, number)
-        if found is None:
-            raise NotFound("没有这个案件。", "There is no such case.", field="id")
-        happened = case_history.history(session, number, found)
+    with service.session_of(principal) as (session, seen):
+        found = case_list.case(session, number, seen)
+        happened = case_history.history(session, number, found) if found is not None else []
+    if found is None:
+        if not seen.everything:
+            time.sleep(max(0.0, began + NOT_FOUND_S - time.monotonic()))
+        raise NotFound("没有这个案件。", "There is no such case.", field="id")
     asof = service.store.current().last_instant  # as on the map: overdue when the data end
     found |= {"stage": case_history.stage(found), "late": case_history.late(found, asof), "history": happened}
     found.pop("source_id")
@@ -67,7 +85,29 @@ def case(_: Annotated[Plain, Query()], id: str, request: Request, service: TheSe
     return answers.json(found, cache=STAFF_CACHE)
 
 
-def _zone(service: Service, session: Session, asked: CasesOf) -> dict[str, Any]:
+def _told(seen: Scope) -> dict[str, Any]:
+    """What the answer says about its limits: the area, or why nothing is seen."""
+    if seen.everything:
+        return {}
+    area = None if seen.code is None else {"level": seen.level, "code": seen.code, "name": seen.name}
+    if seen.boundary is not None:
+        return {"area": area}
+    return {"area": area, "notice": NO_AREA if area is None else AREA_GONE}
+
+
+NO_AREA = {
+    "code": "no-area",
+    "zh": "您的账户没有责任区，看不到案件。请管理员设定。",
+    "en": "Your account has no area, so you see no case. Ask an administrator to set it.",
+}
+AREA_GONE = {
+    "code": "area-gone",
+    "zh": "您的责任区在今天的边界中不存在，看不到案件。请管理员更新。",
+    "en": "Your area is not in the boundaries in force today, so you see no case. Ask an administrator to set a new one.",
+}
+
+
+def _zone(service: Service, session: Session, asked: CasesOf, sight: str) -> dict[str, Any]:
     """Where: the units of a grid, an area of a level, or an H3 cell; nothing for the whole city."""
     if asked.by is None or asked.code is None:
         return {}
@@ -78,7 +118,7 @@ def _zone(service: Service, session: Session, asked: CasesOf) -> dict[str, Any]:
         return {"cell": asked.code}
     columns = service.store.current()
     if asked.by == "grid":
-        plan = shown.plan(service, session, asked.plan, "exact")
+        plan = shown.plan(service, session, asked.plan, sight)
         return {"units": case_list.units_of_grid(session, columns, plan, asked.code)}
     level, on = shown.level(asked.by, service.today(session))
     return {"area": case_list.area_of_level(session, columns, level, on, asked.code)}

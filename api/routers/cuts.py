@@ -15,6 +15,7 @@ from api.routers.draft_bodies import Code
 from api.schemas import Given, Plain
 from api.writes import TheWrite, Write
 from geo import cutting
+from geo.areas import CITY
 
 router = APIRouter(prefix="/api", tags=["units"])
 Drawn = Annotated[
@@ -70,4 +71,4 @@ def _cut(service: Service, write: Write, unit: str, drawn: Any, plan: str | None
         done = cutting.cut(session, unit, dividing.along(line), author=write.who)
         return answers.json(done, status=201)
 
-    return write.once(effect)
+    return write.once(effect, CITY)

@@ -14,6 +14,7 @@ from api.routers import shown
 from api.routers.draft_bodies import Code
 from api.schemas import Given, Plain
 from api.writes import TheWrite
+from geo.areas import CITY
 from grids import exceptions, lineage, rebasing
 
 router = APIRouter(prefix="/api/plans", tags=["plans"])
@@ -106,13 +107,13 @@ def rebase(
         done = rebasing.rebase(session, row.id, name=given.name, onto=onto, mine=given.mine, author=write.who)
         return answers.json(done, status=201, headers={"location": f"/api/plans/{done.id}"})
 
-    return write.once(effect)
+    return write.once(effect, CITY)
 
 
 @router.get("/{plan}/lineage", summary="What each earlier grid passed on, and to whom")
 def plan_lineage(asked: Annotated[Against, Query()], plan: str, service: TheService) -> answers.Answer:
     """Shares of area, households and cases of every earlier grid; as kept at approval, or worked out against a plan."""
-    with service.session() as session:
+    with service.session(CITY) as session:
         row = shown.plan_row(service, session, plan)
         against = shown.plan_row(service, session, asked.against).id if asked.against is not None else None
         found = lineage.read(session, row.id, against)

@@ -12,6 +12,7 @@ from api import answers, writes
 from api.dependencies import TheService
 from api.routers import shown
 from api.schemas import WHOLE, Plain
+from geo.areas import CITY
 from grids import drafts
 from grids.drafts import Draft
 
@@ -58,7 +59,7 @@ def assignment(asked: Annotated[Assigned, Query()], plan: str, service: TheServi
 @router.get("/{plan}/edits", summary="The history of a plan")
 def edits(asked: Annotated[Paged, Query()], plan: str, service: TheService) -> answers.Answer:
     """Acts with author and time, the latest first; `next` is the `before` of the next page, null on the last."""
-    with service.session() as session:
+    with service.session(CITY) as session:
         draft = service.desk.open(session, shown.plan(service, session, plan, "exact").id)
         found = drafts.log(session, draft.row.id, limit=asked.limit, before=asked.before)
     more = len(found) == asked.limit and found[-1]["revision"] > 1
@@ -74,7 +75,7 @@ def edits(asked: Annotated[Paged, Query()], plan: str, service: TheService) -> a
 
 
 def _open(service: TheService, plan: str) -> Draft:
-    with service.session() as session:
+    with service.session(CITY) as session:
         return service.desk.open(session, shown.plan(service, session, plan, "exact").id)
 
 

@@ -17,6 +17,7 @@ from api.routers import shown
 from api.routers.draft_bodies import Begin, Fix, Lock, Merge, Posts, Rename, Seen, Setting, Split, UnitMoves
 from api.schemas import Plain
 from api.writes import TheWrite, Write
+from geo.areas import CITY
 from grids import drafts
 from grids.drafts import Edited, Move, PlanRow
 
@@ -41,7 +42,7 @@ def begin(_: NoQuery, given: Begin, service: TheService, write: TheWrite) -> ans
             found, etag=writes.validator(plan), status=201, headers={"location": f"/api/plans/{plan.id}"}
         )
 
-    return write.once(effect)
+    return write.once(effect, CITY)
 
 
 @router.patch("/{plan}/units", summary="Give units to grids")
@@ -128,7 +129,7 @@ def _edit(
         done = act(session, ref.id, *with_, revision=seen, author=write.who, desk=service.desk, **more)
         return answers.json(done, etag=f"r{done.revision}.{answers.etag(done.plan, done.revision)}")
 
-    return write.once(effect)
+    return write.once(effect, CITY)
 
 
 def _check_of(write: Write, revision: int | None) -> Callable[[Session, PlanRow], None]:

@@ -44,7 +44,7 @@ def repeats_of(
         service.store,
         limit=asked.limit,
         units=_own_units(service, principal),
-        **chosen(service, asked, "exact"),
+        **chosen(service, asked, principal.sight),
     )
     rows = found.found
     made = {

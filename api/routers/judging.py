@@ -14,6 +14,7 @@ from api import answers, policy, statements
 from api.dependencies import Service, ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import Day, Filtered, Plain, Word
+from geo.areas import CITY
 from geo.cases import CaseFilter
 from geo.errors import WanggeError
 from geo.heat import PlanRef
@@ -151,7 +152,7 @@ def _kept(
     headers: Mapping[str, str] | None = None,
 ) -> answers.Answer:
     """The answer from memory, or made now: it holds as long as the data and the plans' revisions do."""
-    with service.session() as session:
+    with service.session(CITY) as session:
         found = [_named(service, session, field, word, sight) for field, word in words]
         states = [(ref.id, ref.state, ref.revision) for ref in found]
         validator = answers.etag(what, states, asked.model_dump_json(exclude={"lang"}), service.fresh.word())

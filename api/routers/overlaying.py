@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from api import answers
 from api.schemas import Given, Plain
 from api.writes import TheWrite
+from geo.areas import CITY
 from grids import departments
 
 router = APIRouter(prefix="/api/plans", tags=["plans"])
@@ -46,4 +47,4 @@ def overlay(_: Annotated[Plain, Query()], given: Overlaid, write: TheWrite) -> a
         )
         return answers.json(made.as_dict(), status=201)
 
-    return write.once(effect)
+    return write.once(effect, CITY)

@@ -23,6 +23,7 @@ from api.jobs import queue
 from api.routers import shown
 from api.routers.jobs import accepted
 from api.schemas import ImportOf, Plain
+from geo.areas import CITY
 from geo.db.tables import Audit
 from grids import plans
 
@@ -99,7 +100,7 @@ def _layer(
     service.settings.exports_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".plan-", dir=service.settings.exports_dir))
     try:
-        with service.session() as session:
+        with service.session(CITY) as session:
             row = shown.plan_row(service, session, plan)
             held = service.fresh.of("cases", "weights", "units")
             tag, name = writes.validator(row, *held), row.name

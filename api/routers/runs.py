@@ -10,6 +10,7 @@ from api import answers
 from api.dependencies import TheService
 from api.schemas import Plain, RunsOf
 from geo import features
+from geo.areas import CITY
 from geo.errors import NotFound
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
@@ -28,7 +29,7 @@ def runs(asked: Annotated[RunsOf, Query()], service: TheService) -> answers.Answ
 def run(_: Annotated[Plain, Query()], id: str, service: TheService) -> answers.Answer:
     """One run with its layout, warnings and first 1 000 rejects."""
     number = int(id) if id.isascii() and id.isdecimal() and len(id) <= 9 else 0
-    with service.session() as session:
+    with service.session(CITY) as session:  # rejects hold rows of any area
         found = features.run(session, number)
     if found is None:
         raise NotFound("没有这次加载。", "There is no such load run.", field="id")

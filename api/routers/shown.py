@@ -8,23 +8,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from api import answers, policy
 from api.auth import Area
 from api.dependencies import Service, release
 from api.schemas import Filtered, day
+from geo import areas
 from geo.cases import CaseFilter
 from geo.db.tables import Plan
 from geo.errors import NotFound, RefusedArgument, WanggeError
 from geo.heat import PlanRef
-from geo.zones import boundary_zones, resolve_plan
-
-_UNITS_OF_AREA = text(
-    "SELECT a.unit_id FROM unit_area a JOIN boundary b ON b.id = a.boundary_id "
-    "WHERE a.edition_id = :edition AND b.code = :code"
-)
+from geo.zones import resolve_plan
 
 
 def plan(service: Service, session: Session, word: str, sight: str) -> PlanRef:
@@ -119,11 +114,5 @@ def kept(
 
 def units_of_area(service: Service, area: Area | None) -> NDArray[np.int32]:
     """The ids of the units that lie in an area (level and code) today; none without an area."""
-    if area is None:
-        return np.empty(0, dtype=np.int32)
     with service.session() as session:
-        edition = boundary_zones(
-            session, service.store.current(), area.level, service.today(session)
-        ).edition_id
-        ids = session.scalars(_UNITS_OF_AREA, {"edition": edition, "code": area.code}).all()
-    return np.array(ids, dtype=np.int32)
+        return areas.unit_ids(session, areas.scope(session, area))

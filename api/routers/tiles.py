@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,10 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from api import answers, policy
+from api.auth import Principal
 from api.dependencies import Service, principal_of
 from api.routers import shown
 from api.schemas import TILES, Plain, parse
-from geo import case_tiles, features, tiles
+from geo import areas, case_tiles, features, tiles
 from geo.tiles import Subject, TileId
 
 PARTS = {
@@ -22,7 +25,7 @@ PARTS = {
     "facilities": ("facilities",),
     "ways": ("network",),
     "hexagons": ("boundaries", "units"),
-    "cases": ("cases",),
+    "cases": ("cases", "units", "boundaries"),
 }
 IMMUTABLE = "public, max-age=31536000, immutable"
 PUBLIC = "public, max-age=60"
@@ -38,31 +41,31 @@ class Tiles:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service, who = self.service, principal_of(scope)
         stamp = await service.stamp(scope, who.sight)
-        key = (stamp, scope["path"], scope["query_string"], who.sight)
+        key = (stamp, scope["path"], scope["query_string"], *_eyes(scope, who))
         answer = service.tiles.get(key)
         if answer is None:
-            answer = await run_in_threadpool(self._make, scope, who.sight)
+            answer = await run_in_threadpool(self._make, scope, who)
             service.tiles.put(key, answer)
         await answer(scope, receive, send)
 
-    def _make(self, scope: Scope, sight: str) -> answers.Answer:
+    def _make(self, scope: Scope, who: Principal) -> answers.Answer:
         at = TileId.parse(*(scope["wangge.params"][name] for name in "zxy"))
         layer = _layer(scope)
         query = parse(Plain if "plan" in scope["wangge.params"] else TILES[layer], scope["query_string"])
         versions = self.service.fresh.of(
             *PARTS[layer]
         )  # before the content: at worst it is asked for once more
-        with self.service.session() as session:
-            subject, cache = _subject(self.service, session, layer, scope["wangge.params"], query, sight)
-            content = self._content(session, subject, at)
-        validator = answers.etag(layer, subject, at, *versions)
+        with _session(self.service, layer, who) as (session, seen):
+            subject, cache = _subject(self.service, session, layer, scope["wangge.params"], query, who.sight)
+            content = self._content(session, subject, at, seen)
+        validator = answers.etag(layer, subject, at, seen.word, *versions)
         if not content:
             return answers.Answer(b"", policy.MVT, status=204, etag=validator, cache=cache)
         return answers.Answer(content, policy.MVT, etag=validator, cache=cache)
 
-    def _content(self, session: Session, subject: Subject, at: TileId) -> bytes:
+    def _content(self, session: Session, subject: Subject, at: TileId, seen: areas.Scope) -> bytes:
         if subject.layer == "cases":
-            return case_tiles.tile(session, self.service.store, at)
+            return case_tiles.tile(session, self.service.store, at, seen)
         return tiles.tile(session, subject, at)
 
 
@@ -73,17 +76,35 @@ class TileSets:
         self.service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await run_in_threadpool(self._make, scope, principal_of(scope).sight)
+        answer = await run_in_threadpool(self._make, scope, principal_of(scope))
         await answer(scope, receive, send)
 
-    def _make(self, scope: Scope, sight: str) -> answers.Answer:
+    def _make(self, scope: Scope, who: Principal) -> answers.Answer:
         layer, params = _layer(scope), scope["wangge.params"]
         query = parse(Plain if "plan" in params else TILES[layer], scope["query_string"])
-        with self.service.session() as session:
-            subject, _ = _subject(self.service, session, layer, params, query, sight)
-            area = features.extent(session)
+        with _session(self.service, layer, who) as (session, seen):
+            subject, _ = _subject(self.service, session, layer, params, query, who.sight)
+            area = areas.extent(session, seen) or features.extent(session)
         found = _tilejson(layer, subject, area, params, scope["query_string"].decode("latin-1"))
-        return answers.json(found, etag=answers.etag(found), cache=answers.cache_rule(sight))
+        return answers.json(found, etag=answers.etag(found), cache=answers.cache_rule(who.sight))
+
+
+def _eyes(scope: Scope, who: Principal) -> tuple[object, ...]:
+    """What makes two people see different tiles of the same address."""
+    if scope["path"].startswith("/tiles/cases"):
+        return who.sight, who.role == "admin", who.area
+    return (who.sight,)
+
+
+@contextlib.contextmanager
+def _session(service: Service, layer: str, who: Principal) -> Iterator[tuple[Session, areas.Scope]]:
+    """A session for a layer, and whose cases it shows: those of who asks, none where the layer has none."""
+    if layer == "cases":
+        with service.session_of(who) as pair:
+            yield pair
+    else:
+        with service.session() as session:
+            yield session, areas.NOWHERE
 
 
 def _layer(scope: Scope) -> str:

@@ -22,6 +22,7 @@ from etl.cases.batch import Cleaned
 from etl.cases.categories import write_new
 from etl.cases.partition import create_partition
 from etl.locks import wait_for
+from geo.db import walls
 from geo.db.session import raw
 from geo.db.tables import CASE_IDS
 from geo.errors import RefusedFile
@@ -297,6 +298,7 @@ class Writer:
             self._run("ALTER TABLE {table} ALTER source_id DROP DEFAULT, ALTER load_run_id DROP DEFAULT")
             self._run("ALTER TABLE cases ATTACH PARTITION {table} FOR VALUES IN ({source})")
             self._run("ALTER TABLE {table} DROP CONSTRAINT source")
+            walls.shut(self.connection, self.table)
             self._run("ANALYZE {table}")
             return
         changed = sql.SQL(", ").join(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from geo.db import audit, postgres, roles
+from geo.db import audit, postgres, roles, walls
 from geo.db.session import connect, conninfo, forget, session
 from geo.db.versions import versions
 from geo.errors import Conflict, RefusedFile, Unavailable
@@ -83,7 +83,7 @@ def restore(settings: Settings, source: Path) -> None:
         files = [option for path in (before, script, after) for option in ("-f", str(path))]
         _run(*psql, "-d", conninfo(settings, "owner"), *files)
     with session(settings) as opened:
-        for statement in roles.grants():
+        for statement in (*roles.grants(), walls.COVER):
             opened.execute(text(statement))
         audit.seal(opened, settings, restored=True)
 

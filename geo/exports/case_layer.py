@@ -15,6 +15,7 @@ from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.areas import CITY, HELD, Scope
 from geo.cases import ORIGIN_NAME, STATUS_NAME
 from geo.db.copy_columns import read_columns
 from geo.db.session import raw
@@ -24,10 +25,11 @@ from geo.exports.layers import GEOMETRY, Layer
 ROWS = sql.SQL("""
 COPY (SELECT source_id, source_case_id, category_id, opened_at, closed_at, due_at, dispatched_at,
         status, origin, urgency, satisfied, responsible_body, unit_id, ST_AsBinary(geom, 'NDR')
-      FROM cases
+      FROM cases c
       WHERE (%(from)s::timestamptz IS NULL OR opened_at >= %(from)s::timestamptz)
         AND (%(to)s::timestamptz IS NULL OR opened_at < %(to)s::timestamptz)
-        AND (%(categories)s::int[] IS NULL OR category_id = ANY(%(categories)s::int[])))
+        AND (%(categories)s::int[] IS NULL OR category_id = ANY(%(categories)s::int[]))
+        AND {seen})
 TO STDOUT (FORMAT binary)""")
 FIELDS = (
     ("source_id", "i2"),
@@ -67,8 +69,9 @@ def cases(
     opened_to: dt.datetime | None = None,
     category_ids: list[int] | None = None,
     batch_rows: int = 65_536,
+    seen: Scope = CITY,
 ) -> Layer:
-    """All cases of a period (half-open instants), streamed: no description, no attributes, no personal column.
+    """All cases of a period (half-open instants) that are seen, streamed: no description, no attributes, nothing personal.
 
     Columns: source, source_case_id, category_top, category_sub (codes), opened_at … (aware, in `timezone`), status,
     origin, urgency, satisfied, responsible_body, unit_code, geometry (null = unplaced).
@@ -80,7 +83,7 @@ def cases(
     def batches() -> Iterator[pa.RecordBatch]:
         arguments = {"from": opened_from, "to": opened_to, "categories": category_ids}
         with raw(session).cursor() as cursor:
-            for block in read_columns(cursor, ROWS, FIELDS, batch_rows, arguments):
+            for block in read_columns(cursor, _within(seen), FIELDS, batch_rows, arguments):
                 yield _shape(block, timezone, words)
 
     return Layer("cases", schema, "Point", batches(), complete=False)
@@ -94,6 +97,15 @@ _EMPTY: dict[str, pa.DataType] = {
     "text": pa.string(),
     "bytes": pa.binary(),
 }
+
+
+def _within(seen: Scope) -> sql.Composed:
+    """The rows of a scope."""
+    if seen.everything:
+        return ROWS.format(seen=sql.SQL("true"))
+    if seen.boundary is None:
+        return ROWS.format(seen=sql.SQL("false"))
+    return ROWS.format(seen=sql.SQL(HELD.replace(":scope", "{0}")).format(sql.Literal(seen.boundary)))
 
 
 def _words(session: Session) -> _Words:

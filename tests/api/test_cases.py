@@ -49,7 +49,7 @@ def everything(town: Any, query: str = "", limit: int = 1000) -> list[dict[str, 
     ],
 )
 def test_filters_equal_sql(town: Any, query: str, condition: str) -> None:
-    with sessions.session(town.settings, "app") as session:
+    with sessions.session(town.settings, "owner") as session:
         expected = session.execute(
             text(f"SELECT id FROM cases WHERE {condition} ORDER BY source_id DESC, id DESC")
         )

@@ -57,7 +57,7 @@ def law(found: dict[str, Any]) -> None:
 
 def test_counts_equal_sql(town: Any) -> None:
     found = town.staff("/api/heatmap/grids?from=2024-03-01&to=2024-06-01").json()
-    with sessions.session(town.settings, "app") as session:
+    with sessions.session(town.settings, "owner") as session:
         expected = dict(tuple(row) for row in session.execute(text(BY_GRID)))
     assert dict(zip(found["codes"], found["values"], strict=True)) == expected
     assert sum(expected.values()) > 300

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import APIRouter
 
 import api.app
-from api import policy
+from api import access_page, policy
 from api.app import RouteWithoutPolicy, create_app
 from geo.settings import Settings
 
@@ -95,7 +96,7 @@ def test_a_plain_route_without_a_row_stops_the_application(
 def test_a_row_without_a_route_stops_the_application(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = policy.Rule("GET", "/api/gone", policy.ADMINS, (policy.JSON,), "无", "none")
+    row = policy.Rule("GET", "/api/gone", policy.ADMINS, (policy.JSON,), "无", "none", scope="city")
     monkeypatch.setattr(policy, "TABLE", (*policy.TABLE, row))
     with pytest.raises(RouteWithoutPolicy, match="GET /api/gone"):
         create_app(settings)
@@ -112,7 +113,30 @@ def test_the_public_never_sees_staff_rows() -> None:
     assert {"/api/cases", "/api/cases/{id}", "/tiles/cases/{z}/{x}/{y}.mvt", "/api/runs"} <= staff
 
 
-def test_markdown_has_a_line_per_row() -> None:
-    lines = policy.markdown().splitlines()
-    assert len(lines) == len(policy.TABLE) + 2
-    assert "| GET | `/api/cases` | — | ✓ | ✓ | — | ✓ |" in policy.markdown()
+def test_rows_of_cases_are_for_those_who_have_an_area_or_all() -> None:
+    """Whoever may ask for rows of cases is limited by an area, or is an administrator; nobody else may see rejected rows."""
+    for rule in policy.TABLE:
+        if rule.scope == "area":
+            assert rule.who == policy.FIELD, rule
+        if rule.scope == "city":
+            assert rule.who == policy.ADMINS, rule
+        if rule.scope == "drafts":
+            assert rule.who <= policy.READERS, rule
+        assert (rule.scope != "none") or rule.who == policy.EVERYONE, rule
+    assert {rule.scope for rule in policy.TABLE} == set(policy.SCOPES)
+
+
+def test_a_row_needs_a_scope() -> None:
+    with pytest.raises(TypeError, match="scope"):
+        policy.Rule("GET", "/api/x", policy.ADMINS, (policy.JSON,), "", "")  # type: ignore[call-arg]
+
+
+def test_the_page_of_access_is_current() -> None:
+    """`python -m api.policy > docs/access.md` after a change of the table."""
+    page = (Path(__file__).parents[2] / "docs" / "access.md").read_text(encoding="utf-8")
+    assert page == access_page.markdown()
+    lines = page.splitlines()
+    assert sum(line.startswith(("| GET |", "| POST |", "| PATCH |", "| DELETE |")) for line in lines) == len(
+        policy.TABLE
+    )
+    assert any(line.startswith("| GET | `/api/cases` | — | ✓ | ✓ | — | ✓ | area |") for line in lines)

@@ -29,7 +29,7 @@ def figures(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def scalar(town: Any, sql: str) -> Any:
-    with sessions.session(town.settings, "app") as session:
+    with sessions.session(town.settings, "owner") as session:
         return session.scalar(text(sql))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geo.db import roles
+from geo.db import roles, walls
 from geo.db.session import connect, engine
 from geo.errors import Unavailable
 from geo.settings import Settings
@@ -68,5 +68,5 @@ def _run(settings: Settings) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        for statement in roles.grants():
-            connection.exec_driver_sql(statement)
+        for statement in (*roles.grants(), walls.COVER):
+            connection.exec_driver_sql(statement.replace("%", "%%"))
