@@ -19,12 +19,13 @@ from grids.units import Floats
 
 ROUNDS = 3
 SWEEPS = 30
-AIM = 0.6  # of the tolerance: how close the flow of a round brings loads
+AIM = 0.4  # of the tolerance: how close the flow of a round brings loads
+LATE_AIM = (0.6, 0.8)  # the same in repair, from start to start: what one leaves outside the other may not
 LEVEL = {"band": 0.0, "pull": 20.0}  # while load flows little else counts
 FAR_APART = 12  # grids; among fewer every imbalance is near
 TURNS, FEW_TURNS = 36, 4  # of repair; of tiny cities, which have many starts
 GENTLE = 9  # turns before heat
-FLOW_EVERY = 6  # turns of repair between two flows
+FLOW_EVERY = 4  # turns of repair between two flows
 HEAT = (0.05, 0.15, 0.4)
 HARD = {"hinge": 50.0, "corner": 1.0, "pull": 0.1, "shape": 0.3}  # a straight hinge
 SHARP_TURNS = 3
@@ -47,7 +48,8 @@ def improve(plan: Refiner, taste: Taste, tolerance: float, tight: Bools, start: 
         _round(plan, usual._replace(hinge=400.0 * 3**turn), fair, tolerance)
     tiny = len(plan.book.label) <= TINY_CITY
     turns = FEW_TURNS if tiny else TURNS
-    _repair(plan, usual, fair, tolerance, turns, lambda turn: progress("search", ROUNDS + turn, stages))
+    aim = LATE_AIM[start % len(LATE_AIM)] * tolerance
+    _repair(plan, usual, fair, tolerance, aim, turns, lambda turn: progress("search", ROUNDS + turn, stages))
     if tiny and (plan.excess(fair) > tolerance).any():
         plan.anneal(
             Rates(tolerance, hinge=20_000.0, shape=0.05), 4_000, 300.0, TINY_COLD[start % len(TINY_COLD)]
@@ -78,7 +80,13 @@ def _round(plan: Refiner, rates: Rates, fair: Floats, tolerance: float) -> None:
 
 
 def _repair(
-    plan: Refiner, usual: Rates, fair: Floats, tolerance: float, turns: int, told: Callable[[int], None]
+    plan: Refiner,
+    usual: Rates,
+    fair: Floats,
+    tolerance: float,
+    aim: float,
+    turns: int,
+    told: Callable[[int], None],
 ) -> None:
     """The grids outside the tolerance and those round them, until there are none or the turns are over.
 
@@ -98,7 +106,7 @@ def _repair(
         plan.recut(rates, directions=16, only=near)
         _shake(plan, rates, fair, tolerance, turn)
         if turn % FLOW_EVERY == FLOW_EVERY - 1:
-            _level(plan, rates, fair, tolerance)
+            _level(plan, rates, fair, aim)
     if np.maximum(plan.excess(fair) - tolerance, 0.0)[~plan.book.closed].sum() > least:
         plan.take(best)
 

@@ -26,7 +26,8 @@ from grids.terrain import Terrain
 from grids.units import Floats, Ints
 
 TINY_CITY, MOST_STARTS = 1_500, 60  # so many starts that together they search about as many units
-SMALL_CITY, FEW_STARTS = 4_000, 3  # units; larger ones are searched from one start
+SMALL_CITY, FEW_STARTS = 4_000, 12  # units; larger ones are searched from one start
+LARGE_CITY, SPARE_STARTS = 50_000, 3  # units; smaller ones get so many starts more while a grid stays outside
 SATISFIED = 36  # starts in a row that were no better: further ones will hardly be
 
 
@@ -76,10 +77,11 @@ def solve(problem: Problem, taste: Taste, progress: Progress = silent) -> Ints:
     _check_pieces(problem, ground, taste.nesting)
     n = problem.graph.n
     starts = max(FEW_STARTS if n <= SMALL_CITY else 1, min(MOST_STARTS, TINY_CITY // n))
+    spare = SPARE_STARTS if SMALL_CITY < n <= LARGE_CITY and taste.nesting == "free" else 0
     begin, target = _seeded(problem, ground, taste)  # the same for every start: chance comes with the moves
     tight = _tight(problem, target, ground)
     best, least, idle = np.empty(0, np.int64), (np.inf, np.inf), 0
-    for i in range(starts):
+    for i in range(starts + spare):
         chance = np.random.SeedSequence([problem.seed, i]).generate_state(1)[0]
         plan = _start(ground, taste, begin.copy(), target, int(chance))
         improving.improve(plan, taste, problem.tolerance, tight, i, progress)
@@ -88,7 +90,7 @@ def solve(problem: Problem, taste: Taste, progress: Progress = silent) -> Ints:
         idle = 0 if rank < least else idle + 1
         if rank < least:
             best, least = plan.book.label, rank
-        if idle >= SATISFIED:
+        if idle >= SATISFIED or (i + 1 >= starts and least[0] == 0):
             break
     return best
 

@@ -46,7 +46,7 @@ def tastes(nesting: Nesting) -> list[Taste]:
             replace(even, zh="严格嵌套", en="strictly nested", nesting="strict"),
         ],
         "free": [
-            even,
+            replace(even, shape=5.0),
             replace(even, zh="紧凑", en="compact", shape=8.0, pull=0.2),
             replace(even, zh="最均衡", en="most even", band=0.1, pull=4.0),
             replace(even, zh="边界最短", en="shortest borders", border=6.0, shape=1.0),
