@@ -298,9 +298,14 @@ def _cells(what: str, rows: list[Row]) -> list[str]:
         ]  # fmt: skip
     return [
         *clock, f"{mean('peak_mb'):.0f}", f"{100 * max(row['worst'] for row in rows):.1f}", f"{100 * mean('mean'):.2f}",
-        f"{100 * mean('within'):.2f}", f"{100 * mean('contiguous'):.1f}", f"{mean('compactness'):.3f}",
+        f"{100 * mean('within'):.2f}", f"{100 * mean('contiguous'):.1f}", _roundness(mean("compactness")),
         f"{mean('cut'):,.0f}", f"{100 * mean('crossing'):.0f}",
     ]  # fmt: skip
+
+
+def _roundness(value: float) -> str:
+    """Polsby-Popper; none where the borders' lengths are only guessed (Arkansas), which shows in values above 1."""
+    return f"{value:.3f}" if value <= 1 else "–"
 
 
 def main() -> None:
