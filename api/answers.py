@@ -49,6 +49,7 @@ class Answer(Response):
         etag: str | None = None,
         cache: str = NOT_STORED,
         headers: Mapping[str, str] | None = None,
+        cookies: Iterable[str] = (),
     ) -> None:
         self.status_code, self.body, self.media_type, self.background = status, content, media_type, None
         self.validator = f'W/"{etag}"'.encode() if etag else None
@@ -56,6 +57,7 @@ class Answer(Response):
         if self.validator:
             fixed["etag"] = self.validator.decode()
         self._kept = [(name.lower().encode(), value.encode("latin-1")) for name, value in fixed.items()]
+        self._kept += [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies]
         kind = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
         self._plain = [
             (b"content-type", kind.encode()),

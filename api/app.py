@@ -27,6 +27,7 @@ from api.guard import Guard
 from api.metrics import Metrics
 from api.routers import (
     approval,
+    auditing,
     cases,
     city,
     comments,
@@ -45,7 +46,9 @@ from api.routers import (
     runs,
     series,
     session,
+    sso,
     summary,
+    users,
     zones,
 )
 from api.routers.heatmap import MODELS, HeatMaps
@@ -57,6 +60,9 @@ from geo.settings import Settings
 FAMILIES = (
     health.router,
     session.router,
+    sso.router,
+    users.router,
+    auditing.router,
     city.router,
     plans.router,
     judging.router,

@@ -137,7 +137,7 @@ class Service:
 
         def look_up(sha256: bytes) -> auth.Principal | None:
             with sessions.session(settings, "app") as s:
-                return auth.find(s, sha256)
+                return auth.look_up(s, sha256, settings.session_idle_minutes)
 
         def app_session() -> contextlib.AbstractContextManager[Session]:
             return sessions.session(settings, "app")

@@ -1,9 +1,9 @@
 """The door: every request passes here, FastAPI routes, plain ASGI routes and static files alike.
 
 In order: size of the address, host, the policy table (404, 405), media types (406, 415), size of the body (413), who asks
-(401), whether they may (403), where a state change comes from (CSRF). Then the route runs, a plain ASGI one directly.
-On the way out: security headers, a request id, one log line without personal data, metrics; an exception becomes
-problem+json.
+(401), whether they may (403), where a state change comes from (CSRF), how often (429). Then the route
+runs, a plain ASGI one directly. On the way out: security headers, a request id, one log line without personal data, metrics;
+an exception becomes problem+json.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import answers, auth, policy, problems
+from api import answers, auth, limits, policy, problems
 from api.dependencies import Service
 from api.logs import log, log_failure
 from api.metrics import Metrics
@@ -76,8 +76,12 @@ class Guard:
             if who.name is None:
                 raise Unauthenticated("此内容需要登录。", "Sign in to see this.")
             raise Forbidden("您没有此权限。", "You may not do this.")
+        if rule.named and who.name is None:
+            raise Unauthenticated("请先登录。", "Sign in first.")
         if scope["method"] not in SAFE_METHODS:
             _check_origin(headers, who)
+        if rule.heavy_per_minute:
+            await run_in_threadpool(self._count, scope, headers, rule, who)
         scope["wangge.principal"], scope["wangge.params"] = who, found.params
         if scope["method"] == "HEAD":
             scope, visit.head = {**scope, "method": "GET"}, True
@@ -99,6 +103,14 @@ class Guard:
             return auth.ANONYMOUS  # a page with an old cookie shows what the public sees
         assert who is not None
         return who
+
+    def _count(self, scope: Scope, headers: Headers, rule: policy.Rule, who: auth.Principal) -> None:
+        """Counts a heavy request against the person, or against the network of somebody who is not signed in."""
+        peer = scope["client"][0] if scope.get("client") else ""
+        address = limits.address(peer, headers, self.service.settings.trusted_proxies)
+        asking = f"user {who.name}" if who.name else f"network {limits.network(address)}"
+        with self.service.session() as session:
+            limits.count_heavy(session, f"{rule.method} {rule.path}", asking, rule.heavy_per_minute)
 
     async def _fail(self, visit: _Visit, scope: Scope, receive: Receive, error: Exception) -> None:
         problem = problems.translate(error)

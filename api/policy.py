@@ -42,7 +42,7 @@ UPLOADS = (
     "application/vnd.google-earth.kml+xml",
 )
 PDF = "application/pdf"
-Scope = Literal["none", "own", "sight", "area", "drafts", "city"]
+Scope = Literal["none", "own", "sight", "area", "drafts", "city", "people"]
 SCOPES: Mapping[Scope, tuple[str, str]] = {
     "none": ("对所有人相同，不含城市数据", "the same for all, nothing of the city's data"),
     "own": ("只涉及提问者本人", "of the one who asks alone"),
@@ -59,6 +59,7 @@ SCOPES: Mapping[Scope, tuple[str, str]] = {
         "plans and drafts, with figures of all cases and no row of them",
     ),
     "city": ("全市的装载记录与拒收行", "what was loaded, with rejected rows of the whole city"),
+    "people": ("账户与操作记录", "accounts, and what was done by whom"),
 }
 
 
@@ -68,7 +69,8 @@ class Rule:
 
     `scope` is a word of `SCOPES`; a row cannot be written without one.
     `identity` false: the caller's token is not even looked at (health, static files), so a wrong one does no harm.
-    `body_bytes` is the largest body (0: none), `takes` the media types it may have.
+    `body_bytes` is the largest body (0: none), `takes` the media types it may have. `named`: whoever asks must be signed
+    in, whatever the role. `heavy_per_minute` limits one person (or network of strangers) on what costs much (0: no limit).
     """
 
     method: str
@@ -81,6 +83,8 @@ class Rule:
     body_bytes: int = 0
     takes: tuple[str, ...] = (JSON,)
     scope: Scope = field(kw_only=True)
+    named: bool = False
+    heavy_per_minute: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,12 +131,95 @@ TABLE: tuple[Rule, ...] = (
         "/api/session",
         EVERYONE,
         (JSON,),
-        "以令牌登录",
-        "token for a cookie",
+        "登录",
+        "sign in",
         body_bytes=4096,
         scope="own",
     ),
     Rule("DELETE", "/api/session", EVERYONE, (JSON,), "退出", "sign out", scope="own"),
+    Rule(
+        "POST",
+        "/api/session/password",
+        EVERYONE,
+        (JSON,),
+        "修改自己的密码",
+        "change one's own password (signed in)",
+        body_bytes=4096,
+        scope="own",
+        named=True,
+    ),
+    Rule(
+        "GET",
+        "/api/session/oidc",
+        EVERYONE,
+        (HTML, JSON),
+        "单点登录",
+        "single sign-on",
+        identity=False,
+        scope="own",
+    ),
+    Rule(
+        "GET",
+        "/api/session/oidc/callback",
+        EVERYONE,
+        (HTML, JSON),
+        "单点登录返回处",
+        "where single sign-on comes back",
+        identity=False,
+        scope="own",
+    ),
+    Rule("GET", "/api/users", ADMINS, (JSON,), "用户", "accounts", scope="people"),
+    Rule("POST", "/api/users", ADMINS, (JSON,), "新增用户", "a new account", body_bytes=4096, scope="people"),
+    Rule(
+        "PATCH",
+        "/api/users/{name}",
+        ADMINS,
+        (JSON,),
+        "角色、区域、停用",
+        "role, area, state",
+        body_bytes=4096,
+        scope="people",
+    ),
+    Rule(
+        "POST",
+        "/api/users/{name}/password",
+        ADMINS,
+        (JSON,),
+        "设置密码",
+        "set a password",
+        body_bytes=4096,
+        scope="people",
+    ),
+    Rule(
+        "POST",
+        "/api/users/{name}/tokens",
+        ADMINS,
+        (JSON,),
+        "发放令牌",
+        "issue a token",
+        body_bytes=4096,
+        scope="people",
+    ),
+    Rule(
+        "DELETE",
+        "/api/users/{name}/tokens/{id}",
+        ADMINS,
+        (JSON,),
+        "撤销令牌",
+        "revoke a token",
+        scope="people",
+    ),
+    Rule("GET", "/api/audit", ADMINS, (JSON,), "操作记录", "what was done by whom", scope="people"),
+    Rule(
+        "GET",
+        "/api/audit/state",
+        ADMINS,
+        (JSON,),
+        "记录是否完好",
+        "whether the record is whole",
+        scope="people",
+        heavy_per_minute=12,
+    ),
     Rule("GET", "/api/city", EVERYONE, (JSON,), "城市概况", "the city in brief", scope="sight"),
     Rule("GET", "/api/zones", EVERYONE, (JSON,), "网格或区域列表", "grids or areas", scope="sight"),
     Rule(
@@ -221,6 +308,7 @@ TABLE: tuple[Rule, ...] = (
         "propose plans, as a job",
         body_bytes=2**20,
         scope="drafts",
+        heavy_per_minute=20,
     ),
     Rule(
         "POST",
@@ -232,6 +320,7 @@ TABLE: tuple[Rule, ...] = (
         body_bytes=UPLOAD_BYTES,
         takes=UPLOADS,
         scope="drafts",
+        heavy_per_minute=20,
     ),
     Rule(
         "POST",
@@ -242,6 +331,7 @@ TABLE: tuple[Rule, ...] = (
         "merge departments' grids",
         body_bytes=65536,
         scope="drafts",
+        heavy_per_minute=20,
     ),
     Rule("GET", "/api/plans/{plan}", EVERYONE, (JSON,), "一个方案", "one plan", scope="sight"),
     Rule("GET", "/api/plans/{plan}/score", READERS, (JSON,), "评分表", "its scorecard", scope="drafts"),
@@ -262,6 +352,7 @@ TABLE: tuple[Rule, ...] = (
         "影响说明",
         "the impact statement, a page",
         scope="drafts",
+        heavy_per_minute=30,
     ),
     Rule(
         "GET",
@@ -271,6 +362,7 @@ TABLE: tuple[Rule, ...] = (
         "两方案回放案件",
         "the same cases under two plans",
         scope="drafts",
+        heavy_per_minute=30,
     ),
     Rule(
         "POST",
@@ -281,6 +373,7 @@ TABLE: tuple[Rule, ...] = (
         "rebalance, as a job",
         body_bytes=4096,
         scope="drafts",
+        heavy_per_minute=20,
     ),
     Rule(
         "POST",
@@ -291,6 +384,7 @@ TABLE: tuple[Rule, ...] = (
         "its place among random plans, as a job",
         body_bytes=4096,
         scope="drafts",
+        heavy_per_minute=20,
     ),
     Rule(
         "GET",

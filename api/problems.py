@@ -223,6 +223,8 @@ def _server_fault(problem: WanggeError, lang: Lang) -> str:
         return "服务器出错，已记录。" if lang == "zh" else "The server failed; the failure was logged."
     if problem.code == "too-slow":
         zh, en = "查询时间过长，请缩小范围。", "The query took too long; ask for less."
+    elif problem.code == "oidc-unavailable":
+        zh, en = "单点登录服务没有应答，请稍后再试。", "The sign-on provider does not answer; try again soon."
     elif problem.code == "ui-not-built":
         zh, en = (
             "网页界面尚未构建，请运行 ./run demo。",

@@ -364,6 +364,13 @@ class RunsOf(Page):
     )
 
 
+class AuditOf(Page):
+    """`/api/audit`."""
+
+    who: Word | None = Field(None, description="只看某人 / of one person")
+    before: int | None = Field(None, ge=1, le=2**63 - 1, description="只列此编号之前的 / rows before this id")
+
+
 class JobsOf(Page):
     """`/api/jobs`."""
 

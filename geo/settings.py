@@ -14,7 +14,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 SOCKET_PATH_LIMIT_BYTES = 100  # the kernel's own limit is 107; PostgreSQL appends "/.s.PGSQL.5432"
@@ -66,6 +66,17 @@ class Settings:
     basemap_pmtiles: Path | None = None
     language: str | None = None
     job_memory_mb: int = 0  # what one job may use; 0: three quarters of the machine's
+    session_idle_minutes: int = 30  # a session of the page ends this long after its last request
+    session_hours: int = 12  # and this long after sign-in, whatever happens
+    small_office: bool = False  # a planner may approve a plan of their own
+    public_url: str | None = None  # where browsers reach the service, such as https://grid.example.cn
+    oidc_issuer: str | None = None  # an OpenID Connect provider; the other oidc_ settings belong to it
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
+    oidc_label: str = ""  # what its button says
+    oidc_role_claim: str = ""  # the claim that holds roles or groups
+    oidc_roles: tuple[str, ...] = ()  # value=role pairs; without them the account's own role holds
+    oidc_unknown: str = "refuse"  # or "public": who has no account gets one that sees what the public sees
     fsync: bool = True  # only the throwaway cluster of the tests turns it off
 
     @classmethod
@@ -92,6 +103,17 @@ class Settings:
             basemap_pmtiles=Path(pmtiles) if pmtiles else None,
             language=env.get("WANGGE_LANG") or None,
             job_memory_mb=_whole(env, "WANGGE_JOB_MEMORY_MB", 0, 0, 2**31),
+            session_idle_minutes=_whole(env, "WANGGE_SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
+            session_hours=_whole(env, "WANGGE_SESSION_HOURS", 12, 1, 24 * 30),
+            small_office=env.get("WANGGE_SMALL_OFFICE") == "1",
+            public_url=(env.get("WANGGE_PUBLIC_URL") or "").rstrip("/") or None,
+            oidc_issuer=env.get("WANGGE_OIDC_ISSUER") or None,
+            oidc_client_id=env.get("WANGGE_OIDC_CLIENT_ID") or "",
+            oidc_client_secret=env.get("WANGGE_OIDC_CLIENT_SECRET") or "",
+            oidc_label=env.get("WANGGE_OIDC_LABEL") or "",
+            oidc_role_claim=env.get("WANGGE_OIDC_ROLE_CLAIM") or "",
+            oidc_roles=_words(env.get("WANGGE_OIDC_ROLES")),
+            oidc_unknown=_one_of(env, "WANGGE_OIDC_UNKNOWN", ("refuse", "public")),
             fsync=env.get("WANGGE_FSYNC", "on") != "off",
         )
 
@@ -109,6 +131,17 @@ class Settings:
             "WANGGE_BASEMAP_PMTILES": str(self.basemap_pmtiles or ""),
             "WANGGE_LANG": self.language or "",
             "WANGGE_JOB_MEMORY_MB": str(self.job_memory_mb),
+            "WANGGE_SESSION_IDLE_MINUTES": str(self.session_idle_minutes),
+            "WANGGE_SESSION_HOURS": str(self.session_hours),
+            "WANGGE_SMALL_OFFICE": "1" if self.small_office else "",
+            "WANGGE_PUBLIC_URL": self.public_url or "",
+            "WANGGE_OIDC_ISSUER": self.oidc_issuer or "",
+            "WANGGE_OIDC_CLIENT_ID": self.oidc_client_id,
+            "WANGGE_OIDC_CLIENT_SECRET": self.oidc_client_secret,
+            "WANGGE_OIDC_LABEL": self.oidc_label,
+            "WANGGE_OIDC_ROLE_CLAIM": self.oidc_role_claim,
+            "WANGGE_OIDC_ROLES": ",".join(self.oidc_roles),
+            "WANGGE_OIDC_UNKNOWN": self.oidc_unknown,
             "WANGGE_FSYNC": "on" if self.fsync else "off",
         }
         assert len(names) == len(fields(self))
@@ -163,6 +196,14 @@ def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int)
     if not text.isdecimal() or not low <= int(text) <= high:
         raise ValueError(f"{name}={text!r}: a whole number from {low} to {high} is needed")
     return int(text)
+
+
+def _one_of(env: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """One of the words; the first when nothing is set."""
+    text = env.get(name) or words[0]
+    if text not in words:
+        raise ValueError(f"{name}={text!r}: one of {', '.join(words)} is needed")
+    return text
 
 
 def _words(text: str | None) -> tuple[str, ...]:

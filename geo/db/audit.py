@@ -113,16 +113,23 @@ def seal(session: Session, settings: Settings, *, restored: bool = False) -> Sea
     return made
 
 
-def newest(session: Session, n: int, who: str | None = None) -> list[dict[str, Any]]:
-    """The last n acts, newest first, of one person or of all."""
+def newest(
+    session: Session, n: int, who: str | None = None, *, before: int | None = None
+) -> list[dict[str, Any]]:
+    """The last n acts, newest first, of one person or of all; those before an id."""
     rows = session.execute(
         text(
-            "SELECT seq, at, who, act, what FROM audit WHERE CAST(:who AS text) IS NULL OR who = :who "
-            "ORDER BY id DESC LIMIT :n"
+            "SELECT id, seq, at, who, act, what FROM audit WHERE (CAST(:who AS text) IS NULL OR who = :who) "
+            "AND (CAST(:before AS bigint) IS NULL OR id < :before) ORDER BY id DESC LIMIT :n"
         ),
-        {"who": who, "n": n},
+        {"who": who, "before": before, "n": n},
     )
     return [dict(row._mapping) for row in rows]
+
+
+def people(session: Session) -> list[str]:
+    """Everybody who ever did something, by name."""
+    return list(session.scalars(text("SELECT DISTINCT who FROM audit ORDER BY who")))
 
 
 def _broken(row: Any, number: int, link: bytes) -> Bad | None:

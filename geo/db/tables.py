@@ -692,8 +692,20 @@ class Token(Base):
     revoked_at: Mapped[dt.datetime | None]
 
 
+class Device(Base):
+    """A browser in which an account signed in before, by the hash of its cookie: strangers' wrong passwords are counted
+    apart from its own, so that they cannot keep the owner out."""
+
+    __tablename__ = "device"
+
+    id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id", ondelete="CASCADE"))
+    sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    seen_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+
 class Attempt(Base):
-    """How often something (a sign-in) was tried under one key in one window: a limit that all workers share.
+    """How often something (a sign-in, a heavy request) was tried under one key in one window: a limit that all workers share.
 
     The key is a digest, never an address; rows live for minutes.
     """
@@ -726,6 +738,9 @@ class Audit(Base):
 
 
 Index("ix_audit_at", Audit.at)
+Index("ix_audit_who", Audit.who, Audit.id)
+Index("ix_token_user", Token.user_id)
+Index("ix_device_user", Device.user_id)
 Index("ix_load_run_kind", LoadRun.kind, LoadRun.source)
 Index("ix_plan_unit_grid", PlanUnit.grid_id)
 Index("ix_plan_unit_edited", PlanUnit.plan_id, PlanUnit.revision, postgresql_where=text("revision > 0"))
