@@ -43,6 +43,7 @@ from api.routers import (
     plan_files,
     plans,
     proposing,
+    reports,
     runs,
     series,
     session,
@@ -82,6 +83,7 @@ FAMILIES = (
     series.router,
     summary.router,
     indicators.router,
+    reports.router,
 )
 
 

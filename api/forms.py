@@ -118,15 +118,17 @@ def as_geojson(session: Session, found: Found, breaks: list[float]) -> bytes:
 
 def _shapes(session: Session, found: Found) -> list[str]:
     """The geometry of each zone as JSON text, in order; `null` for a zone that has none any more."""
+    polygons = np.asarray(polygons_of(session, found), dtype=object)
+    return ["null" if shape is None else str(shape) for shape in to_geojson(polygons)]
+
+
+def polygons_of(session: Session, found: Found) -> Any:
+    """The polygon of each zone (EPSG:4326), in order; None for a zone that has none any more."""
     if found.by.startswith("hexagon:"):
         cells = np.array([int(code, 16) for code in found.codes.tolist()], dtype=np.uint64)
-        polygons = from_wkb([bytes(wkb) for wkb in cells_to_wkb_polygons(cells).to_pylist()])
-    else:
-        assert found.zones is not None
-        polygons = layers.polygons(session, found.zones)
-    return [
-        "null" if shape is None else str(shape) for shape in to_geojson(np.asarray(polygons, dtype=object))
-    ]
+        return from_wkb([bytes(wkb) for wkb in cells_to_wkb_polygons(cells).to_pylist()])
+    assert found.zones is not None
+    return layers.polygons(session, found.zones)
 
 
 def _pieces(found: Found) -> tuple[Any, Any]:

@@ -42,6 +42,7 @@ UPLOADS = (
     "application/vnd.google-earth.kml+xml",
 )
 PDF = "application/pdf"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Scope = Literal["none", "own", "sight", "area", "drafts", "city", "people"]
 SCOPES: Mapping[Scope, tuple[str, str]] = {
     "none": ("对所有人相同，不含城市数据", "the same for all, nothing of the city's data"),
@@ -288,6 +289,17 @@ TABLE: tuple[Rule, ...] = (
         "指标与名次范围",
         "values, intervals, rank ranges",
         scope="sight",
+    ),
+    Rule(
+        "POST",
+        "/api/reports",
+        READERS,
+        (PDF, HTML, XLSX),
+        "当前视图的报告",
+        "the present view as a file",
+        body_bytes=_SMALL,
+        scope="sight",
+        heavy_per_minute=30,
     ),
     Rule("GET", "/api/repeats", FIELD, (JSON,), "反复发生处", "places where it happens again", scope="area"),
     Rule(

@@ -80,6 +80,9 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
 }
 
 
+NESTED = frozenset({"view"})  # objects inside a body, whose fields are named with a dot: view.measure
+
+
 class RequestProblem(Refused):
     """The request as such (address, method, size, headers) cannot be accepted."""
 
@@ -202,6 +205,8 @@ def _field(loc: Sequence[Any]) -> str:
     names = [
         part for part in loc if isinstance(part, str) and part not in ("query", "path", "body", "header")
     ]
+    if names and names[0] in NESTED:
+        return ".".join(names[:2])
     return names[0] if names else "body"
 
 

@@ -14,6 +14,7 @@ from api.dependencies import Service, ThePrincipal, TheService
 from api.routers import shown
 from api.routers.summary import chosen
 from api.schemas import IndicatorsOf, RepeatsOf
+from geo import areas
 from geo.analysis.indicators import Indicators, indicators
 from geo.analysis.ranks import LEVEL, METHOD
 from geo.analysis.repeats import repeats
@@ -118,6 +119,5 @@ def _or_null(numbers: NDArray[np.int64]) -> list[int | None]:
 
 def _own_units(service: Service, principal: Principal) -> NDArray[np.int32] | None:
     """The units whose cases this caller may see: all for an admin, those of the own area for field roles."""
-    if principal.role == "admin":
-        return None
-    return shown.units_of_area(service, principal.area)
+    with service.session_of(principal) as (session, seen):
+        return None if seen.everything else areas.unit_ids(session, seen)

@@ -6,15 +6,11 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from api import answers, policy
-from api.auth import Area
 from api.dependencies import Service, release
 from api.schemas import Filtered, day
-from geo import areas
 from geo.cases import CaseFilter
 from geo.db.tables import Plan
 from geo.errors import NotFound, RefusedArgument, WanggeError
@@ -110,9 +106,3 @@ def kept(
         content, policy.JSON, etag=answers.etag(release(), content), cache=answers.cache_rule(sight)
     )
     return service.answers.put(key, answer)
-
-
-def units_of_area(service: Service, area: Area | None) -> NDArray[np.int32]:
-    """The ids of the units that lie in an area (level and code) today; none without an area."""
-    with service.session() as session:
-        return areas.unit_ids(session, areas.scope(session, area))

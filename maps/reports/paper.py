@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 import typst
 
@@ -56,12 +57,22 @@ def _families() -> frozenset[str]:
 
 
 def _compile(statement: Statement, form: str, ppi: float | None = None) -> list[bytes]:
-    data = {**statement.as_dict(), "fonts": [chinese_font()]}
-    template = (files("maps") / "assets" / "statement.typ").read_bytes()
+    pictures = {"map.svg": statement.picture.svg}
+    return compiled("statement.typ", statement.as_dict(), pictures, form, ppi)
+
+
+def compiled(
+    template: str, data: dict[str, Any], pictures: Mapping[str, str], form: str, ppi: float | None = None
+) -> list[bytes]:
+    """A template of `maps/assets` set with texts and drawings (SVG by name): one PDF, or a PNG for each page.
+
+    Raises RefusedArgument `no-chinese-font`.
+    """
+    texts = json.dumps({**data, "fonts": [chinese_font()]}, ensure_ascii=False).encode()
     sources = {
-        "main.typ": template,
-        "data.json": json.dumps(data, ensure_ascii=False).encode(),
-        "map.svg": statement.picture.svg.encode(),
+        "main.typ": (files("maps") / "assets" / template).read_bytes(),
+        "data.json": texts,
+        **{name: svg.encode() for name, svg in pictures.items()},
     }
     made = typst.compile(  # type: ignore[call-overload]  # the stubs do not know of files by name
         sources, format=form, ppi=ppi, package_path=NO_PACKAGES, package_cache_path=NO_PACKAGES

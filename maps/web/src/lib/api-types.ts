@@ -1133,6 +1133,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The present view as a file */
+        post: operations["report_api_reports_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/openapi.json": {
         parameters: {
             query?: never;
@@ -1751,6 +1768,18 @@ export interface components {
             /** Code */
             code?: string | null;
         };
+        /** ReportOf */
+        ReportOf: {
+            /**
+             * Format
+             * @default pdf
+             * @enum {string}
+             */
+            format: "html" | "pdf" | "xlsx";
+            /** Lang */
+            lang?: ("zh" | "en") | null;
+            view?: components["schemas"]["ViewOf"];
+        };
         /**
          * Sampling
          * @example {
@@ -1908,6 +1937,45 @@ export interface components {
             to_grid?: string | null;
             /** Moves */
             moves?: components["schemas"]["UnitMove"][] | null;
+        };
+        /** ViewOf */
+        ViewOf: {
+            /**
+             * By
+             * @default grid
+             */
+            by: string;
+            /** Code */
+            code?: string[];
+            /**
+             * Plan
+             * @default current
+             */
+            plan: string;
+            /** From */
+            from?: string | null;
+            /** To */
+            to?: string | null;
+            /** Category */
+            category?: string[];
+            /** Origin */
+            origin?: ("unknown" | "citizen" | "patrol" | "sensor" | "other")[];
+            /** Status */
+            status?: ("open" | "closed" | "void")[];
+            /**
+             * Measure
+             * @default cases
+             * @enum {string}
+             */
+            measure: "cases" | "open" | "overdue" | "per_km2" | "per_1000_households" | "median_days_to_close" | "response_share" | "resolved_share" | "satisfied_share";
+            /** Asof */
+            asof?: string | null;
+            /**
+             * Versus
+             * @default previous
+             * @enum {string}
+             */
+            versus: "previous" | "last-year";
         };
         /** Who */
         Who: {
@@ -3928,6 +3996,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    report_api_reports_post: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportOf"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": unknown;
+                    "text/html": unknown;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
                 };
             };
         };
