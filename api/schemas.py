@@ -418,6 +418,14 @@ class TileGrids(Plain):
     plan: str = PlanWord
 
 
+class TileUnits(Plain):
+    """`/tiles/units/…`."""
+
+    state: Word | None = Field(
+        None, description="任意：换一个就是新地址，单元切分后用 / any word: another one makes a new address"
+    )
+
+
 class TileBoundaries(Plain):
     """`/tiles/boundaries/…`."""
 
@@ -438,7 +446,7 @@ class TileHexagons(Plain):
 
 TILES: Mapping[str, type[Plain]] = {
     "grids": TileGrids,
-    "units": Plain,
+    "units": TileUnits,
     "boundaries": TileBoundaries,
     "facilities": TileFacilities,
     "ways": Plain,

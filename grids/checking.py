@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -50,7 +52,9 @@ def of(
         beside=beside(session, held, predecessor),
         final=[one.code for one in named] if named is not None else None,
     )
-    return exceptions.sort_out(session, held.plan.id, found)
+    told = exceptions.sort_out(session, held.plan.id, found)
+    later = [one.code for one in named] if named is not None else list(held.codes)
+    return replace(told, recodes={b: a for b, a in zip(held.codes, later, strict=True) if a != b})
 
 
 def beside(session: Session, held: Stored, predecessor: Plan | None = None) -> Beside:

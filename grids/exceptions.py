@@ -5,7 +5,7 @@ Recorded on a draft, kept for ever with the plan. An exception that no violation
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import text
@@ -25,11 +25,15 @@ BY_COLUMN = "band"  # `band:households`
 
 @dataclass(frozen=True)
 class Checked:
-    """What a plan breaks: `walls` stand in the way of approval, `excepted` are allowed by name, `advice` only tells."""
+    """What a plan breaks: `walls` stand in the way of approval, `excepted` are allowed by name, `advice` only tells.
+
+    `recodes`: the code of a grid now → the one it will have when the plan is approved, where they differ.
+    """
 
     walls: list[Violation]
     excepted: list[Violation]
     advice: list[Violation]
+    recodes: dict[str, str] = field(default_factory=dict)
 
 
 def allow(

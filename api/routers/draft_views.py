@@ -1,4 +1,5 @@
-"""`/api/plans/{plan}/grids`, `/assignment`, `/edits`: a plan as a table of grids, unit by unit, and act by act."""
+"""`/api/plans/{plan}/grids`, `/assignment`, `/edits`, `/ground`, `/changes`: a plan as a table of grids, unit by unit,
+act by act, with the ground it stands on, and what is new in it."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from api.routers import shown
 from api.schemas import WHOLE, Plain
 from geo.areas import CITY
 from grids import drafts
+from grids.constraints import Violation
 from grids.drafts import Draft
 
 router = APIRouter(prefix="/api/plans", tags=["drafts"])
@@ -24,6 +26,12 @@ class Assigned(Plain):
     """How units are named."""
 
     units: Literal["id", "code"] = Field("id", description="单元以编号或编码表示 / units by id or code")
+
+
+class Since(Plain):
+    """From which revision on."""
+
+    since: int = Field(ge=0, le=WHOLE, description="已知版本 / the revision that is known")
 
 
 class Paged(Plain):
@@ -72,6 +80,42 @@ def edits(asked: Annotated[Paged, Query()], plan: str, service: TheService) -> a
     }
     etag = writes.validator(draft.row, "edits", asked.limit, asked.before)
     return answers.json(page, etag=etag, cache=PRIVATE)
+
+
+@router.get("/{plan}/ground", summary="The units under a plan, column by column")
+def ground(_: Annotated[Plain, Query()], plan: str, service: TheService) -> answers.Answer:
+    """Each unit's code, place (lon, lat), nesting area, load and neighbours: what an editor needs once. `key` changes
+    when a unit is cut or retired, or weighs something else."""
+    with service.session() as session:
+        draft = service.desk.open(session, shown.plan(service, session, plan, "exact").id)
+        key = _ground_key(draft)
+        found = {"key": key, **vars(drafts.scene(session, draft))}
+    return answers.json(found, etag=key, cache=PRIVATE)
+
+
+@router.get("/{plan}/changes", summary="What was done to a plan since a revision")
+def changes(asked: Annotated[Since, Query()], plan: str, service: TheService) -> answers.Answer:
+    """Acts with author and time, and the present state of the units and grids they touched. Cheap to ask again and again:
+    304 while nothing happened. `ground` is the `key` of the units: another one means that they are to be read again."""
+    with service.session() as session:
+        draft = service.desk.open(session, shown.plan(service, session, plan, "exact").id)
+        found = drafts.since(session, draft, asked.since)
+    told = {
+        **vars(found),
+        "violations": [told_of(one) for one in found.violations],
+        "ground": _ground_key(draft),
+    }
+    etag = writes.validator(draft.row, "changes", asked.since, told["ground"], draft.row.state)
+    return answers.json(told, etag=etag, cache=PRIVATE)
+
+
+def told_of(violation: Violation) -> dict[str, Any]:
+    """A broken rule as it is answered: with the word an exception is recorded for."""
+    return {**dataclasses.asdict(violation), "rule": violation.rule}
+
+
+def _ground_key(draft: Draft) -> str:
+    return answers.etag("ground", draft.row.weighed, draft.ledger.measured.names)
 
 
 def _open(service: TheService, plan: str) -> Draft:

@@ -52,7 +52,8 @@ def check(
     _: Annotated[Plain, Query()], plan: str, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
     """Every broken rule with its grid, what was measured, what is allowed and what to do, in both languages; none: it may
-    be approved. `excepted` are allowed by a recorded exception, `advice` only tells; `rules` explains every code."""
+    be approved. `excepted` are allowed by a recorded exception, `advice` only tells; `recodes`: the code
+    a grid has now → the one it gets at approval; `rules` explains every code."""
     with service.session() as session:
         row = shown.plan_row(service, session, plan)
         told = rules.checked(session, row.id)
@@ -65,6 +66,7 @@ def check(
             "excepted": excepted,
             "advice": advice,
             "exceptions": exceptions.listing(session, row.id),
+            "recodes": told.recodes,
             "rules": RULE_BOOK,
         }
         return answers.json(found, etag=writes.validator(row, found), cache="private, no-cache")

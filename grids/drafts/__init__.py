@@ -19,7 +19,9 @@ from grids.drafts.desk import Desk
 from grids.drafts.draft import Draft
 from grids.drafts.ground import PlanRow
 from grids.drafts.history import log, redo, undo
+from grids.drafts.news import News, since
 from grids.drafts.refusing import stale
+from grids.drafts.scene import Scene, scene
 from grids.drafts.shaping import apply, fix, merge, split
 
 __all__ = [
@@ -28,7 +30,9 @@ __all__ = [
     "Draft",
     "Edited",
     "Move",
+    "News",
     "PlanRow",
+    "Scene",
     "Seen",
     "Standing",
     "apply",
@@ -45,6 +49,8 @@ __all__ = [
     "posts",
     "redo",
     "rename",
+    "scene",
+    "since",
     "split",
     "stale",
     "standing",

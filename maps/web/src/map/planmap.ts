@@ -1,0 +1,84 @@
+// A plan to look at: its grids in colours, the ground that changes hands above them. Two of them move together.
+import { type GeoJSONSource, Map as MapLibre, setWorkerUrl } from "maplibre-gl";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import type { FeatureCollection } from "geojson";
+import type { Bbox } from "../lib/types.ts";
+import * as style from "./style.ts";
+
+setWorkerUrl(workerUrl);
+
+export class PlanMap {
+  readonly map: MapLibre;
+  private ready: Promise<void>;
+  private following = false;
+
+  constructor(container: HTMLElement, bbox: Bbox, plan: { id: number; draft: boolean }, title: string) {
+    this.map = new MapLibre({
+      container, style: style.EMPTY_STYLE, bounds: bbox, fitBoundsOptions: { padding: 16 }, maxZoom: 18, attributionControl: false, dragRotate: false,
+      pitchWithRotate: false, touchPitch: false, fadeDuration: 0, localIdeographFontFamily: style.FONTS,
+    });
+    this.map.touchZoomRotate.disableRotation();
+    this.map.keyboard.disableRotation();
+    this.map.getCanvas().setAttribute("aria-label", title);
+    this.ready = new Promise((done) => this.map.once("load", () => done(this.build(plan))));
+  }
+
+  private build(plan: { id: number; draft: boolean }): void {
+    const path = plan.draft ? `/tiles/grids/{z}/{x}/{y}.mvt?plan=${plan.id}` : `/tiles/plans/${plan.id}/grids/{z}/{x}/{y}.mvt`;
+    const { map } = this;
+    map.addSource("grids", { type: "vector", tiles: [new URL(path, location.origin).href.replaceAll("%7B", "{").replaceAll("%7D", "}")], maxzoom: 14, promoteId: "code" });
+    const from = { source: "grids", "source-layer": "grids" };
+    map.addLayer({
+      id: "fill", type: "fill", ...from,
+      paint: { "fill-color": ["to-color", ["coalesce", ["feature-state", "fill"], style.GROUND], style.GROUND], "fill-opacity": 0.85, "fill-antialias": false },
+    }, style.ceiling("zones"));
+    map.addLayer({
+      id: "line", type: "line", ...from, layout: { "line-join": "round" },
+      paint: { "line-color": "#1b2a38", "line-opacity": 0.8, "line-width": ["interpolate", ["linear"], ["zoom"], 10, 0.5, 15, 2] },
+    }, style.ceiling("marks"));
+    map.addSource("changed", { type: "geojson", data: { type: "FeatureCollection", features: [] } });
+    map.addLayer({ id: "changed", type: "fill", source: "changed", paint: { "fill-color": "#0b1620", "fill-opacity": 0.42 } }, style.ceiling("outlines"));
+    map.addLayer({ id: "changed-line", type: "line", source: "changed", paint: { "line-color": "#f2c14e", "line-width": 1.4 } }, style.ceiling("marks"));
+  }
+
+  async paint(fills: ReadonlyMap<string, string>): Promise<void> {
+    await this.ready;
+    for (const [code, fill] of fills) this.map.setFeatureState({ source: "grids", sourceLayer: "grids", id: code }, { fill });
+  }
+
+  async setChanged(changed: FeatureCollection | null, shown: boolean): Promise<void> {
+    await this.ready;
+    if (changed) this.map.getSource<GeoJSONSource>("changed")?.setData(changed);
+    for (const id of ["changed", "changed-line"]) this.map.setLayoutProperty(id, "visibility", shown ? "visible" : "none");
+  }
+
+  async setWays(): Promise<void> {
+    await this.ready;
+    this.map.addSource("ways", { type: "vector", tiles: [new URL("/tiles/ways/", location.origin).href + "{z}/{x}/{y}.mvt"], maxzoom: 14, minzoom: 8 });
+    for (const layer of style.WAY_LAYERS) this.map.addLayer(layer, style.ceiling("ways"));
+  }
+
+  /** Moves with another map, and moves it. */
+  together(other: PlanMap): void {
+    const lead = (from: PlanMap, to: PlanMap): void => {
+      from.map.on("move", () => {
+        if (from.following) return;
+        to.following = true;
+        to.map.jumpTo({ center: from.map.getCenter(), zoom: from.map.getZoom() });
+        to.following = false;
+      });
+    };
+    lead(this, other);
+    lead(other, this);
+  }
+
+  fit(bbox: Bbox): void {
+    this.map.fitBounds(bbox, { padding: 40, maxZoom: 15.5, animate: false });
+  }
+  resize(): void {
+    this.map.resize();
+  }
+  destroy(): void {
+    this.map.remove();
+  }
+}
