@@ -86,7 +86,7 @@ def edits(asked: Annotated[Paged, Query()], plan: str, service: TheService) -> a
 def ground(_: Annotated[Plain, Query()], plan: str, service: TheService) -> answers.Answer:
     """Each unit's code, place (lon, lat), nesting area, load and neighbours: what an editor needs once. `key` changes
     when a unit is cut or retired, or weighs something else."""
-    with service.session() as session:
+    with service.session(CITY) as session:
         draft = service.desk.open(session, shown.plan(service, session, plan, "exact").id)
         key = _ground_key(draft)
         found = {"key": key, **vars(drafts.scene(session, draft))}
@@ -97,7 +97,7 @@ def ground(_: Annotated[Plain, Query()], plan: str, service: TheService) -> answ
 def changes(asked: Annotated[Since, Query()], plan: str, service: TheService) -> answers.Answer:
     """Acts with author and time, and the present state of the units and grids they touched. Cheap to ask again and again:
     304 while nothing happened. `ground` is the `key` of the units: another one means that they are to be read again."""
-    with service.session() as session:
+    with service.session(CITY) as session:
         draft = service.desk.open(session, shown.plan(service, session, plan, "exact").id)
         found = drafts.since(session, draft, asked.since)
     told = {
