@@ -50,7 +50,7 @@ TITLES: Mapping[int, tuple[str, str]] = {
 # What an error knows beside its sentence that a program may want: figures, who and when, the broken rules.
 FACTS = (
     "measured", "allowed", "plan", "state", "winner", "approved_at", "revision", "author", "at", "grids", "units",
-    "changed", "violations", "gap", "job",
+    "changed", "violations", "gap", "job", "approvers",
 )  # fmt: skip
 
 # What pydantic calls it → what a person reads; `{…}` is filled from the error's context.

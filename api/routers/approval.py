@@ -14,7 +14,7 @@ from api.routers import shown
 from api.schemas import WHOLE, Day, Given, Plain
 from api.writes import TheWrite
 from geo.areas import CITY
-from grids import discarding, plans
+from grids import discarding, hands, plans
 
 router = APIRouter(prefix="/api/plans", tags=["plans"])
 
@@ -44,10 +44,16 @@ class Seen(Given):
 def approve(
     _: Annotated[Plain, Query()], plan: str, given: Approval, service: TheService, write: TheWrite
 ) -> answers.Answer:
-    """Puts a draft into force; the plan that held then ends the day before. Exactly one of several wins."""
+    """Puts a draft into force; the plan that held then ends the day before. Exactly one of several wins.
+
+    Who made or changed the draft may not approve it (403 `own-plan`, `approvers` names who may), unless the office is
+    a small one (WANGGE_SMALL_OFFICE).
+    """
 
     def effect(session: Session) -> answers.Answer:
         row = shown.plan_row(service, session, plan)
+        if not service.settings.small_office:
+            hands.refuse_own(session, row, write.who)
         write.check(session, row, given.revision)
         done = plans.approve(session, row.id, given.from_, write.who)
         write.check(session, row, given.revision)  # nobody edited it between the look and the lock

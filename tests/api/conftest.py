@@ -329,12 +329,12 @@ def admin_token(settings: Settings) -> str:
 
 @pytest.fixture(scope="module")
 def town(module_settings: Settings) -> Iterator[Served]:
-    """The service of the small town."""
+    """The service of the small town. Its office is small: its one administrator approves what they drew themselves."""
     with sessions.session(module_settings, "owner") as session:
         found_town(session)
     token = admin_token(module_settings)
     with (
-        serving(module_settings) as (url, app),
+        serving(module_settings.with_(small_office=True)) as (url, app),
         httpx.Client(base_url=url, timeout=30, verify=False) as client,
     ):
         assert app.state.service.fresh.ready.wait(120), "the columns were not built"

@@ -1,0 +1,122 @@
+"""Nobody approves what they made or changed, unless the office is a small one; whoever owns the machine may."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from geo.db import session as sessions
+from geo.settings import Settings
+from grids import plans
+from tests.api import people
+from tests.api.conftest import found_town, serving
+
+DAY = "2033-01-01"
+MAY = {"zh": "可批准者", "en": "May approve it"}
+
+
+@dataclass
+class Office:
+    client: httpx.Client
+    settings: Settings
+    who: dict[str, people.Headers]
+    small: bool
+
+    def ask(self, who: str, method: str, path: str, body: Any = None, lang: str = "zh") -> httpx.Response:
+        return self.client.request(method, f"{path}?lang={lang}", json=body, headers=self.who[who])
+
+    def approve(self, who: str, plan: Any, revision: int, lang: str = "zh") -> httpx.Response:
+        body = {"from": DAY, "revision": revision}
+        return self.ask(who, "POST", f"/api/plans/{plan}/approve", body, lang)
+
+
+@pytest.fixture(params=[False, True], ids=["office", "small office"])
+def office(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Office]:
+    with sessions.session(settings, "owner") as session:
+        found_town(session, cases=300)
+    who = {name: people.token(settings, name, "planner") for name in ("甲", "乙")}
+    who["管"] = people.token(settings, "管", "admin")
+    people.token(settings, "旧", "planner", disabled=True)
+    with (
+        serving(settings.with_(small_office=request.param)) as (url, _),
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        yield Office(client, settings, who, request.param)
+
+
+def begun(office: Office, who: str, name: str) -> int:
+    answer = office.ask(who, "POST", "/api/plans", {"name": name, "like": "current"})
+    assert answer.status_code == 201, answer.text
+    return int(answer.json()["plan"] if "plan" in answer.json() else answer.json()["id"])
+
+
+def changed(office: Office, who: str, plan: int, revision: int) -> int:
+    body = {"grid": "G0000", "name": f"{who}的网格{revision}", "revision": revision}
+    answer = office.ask(who, "POST", f"/api/plans/{plan}/rename", body)
+    assert answer.status_code == 200, answer.text
+    return int(answer.json()["revision"])
+
+
+def test_who_may_approve(office: Office) -> None:
+    plan = begun(office, "甲", "甲稿")
+    with sessions.session(office.settings, "owner") as session:
+        session.execute(text("UPDATE plan SET nesting = 'free' WHERE id = :p"), {"p": plan})
+    revision = changed(office, "乙", plan, 0)
+    undone = office.ask("乙", "POST", f"/api/plans/{plan}/undo", {"revision": revision})
+    revision = undone.json()["revision"]
+    for who in ("甲", "乙"):  # an act that was taken back is one's hand too
+        for lang in ("zh", "en"):
+            if office.small:
+                continue
+            refused = office.approve(who, plan, revision, lang)
+            assert refused.status_code == 403, refused.text
+            told = refused.json()
+            assert told["type"] == "urn:wangge:problem:own-plan"
+            assert told["approvers"] == ["管"]
+            assert MAY[lang] in told["detail"]
+    done = office.approve("甲" if office.small else "管", plan, revision)
+    assert done.status_code == 200, done.text
+    assert done.json()["state"] == "approved"
+
+
+def test_nobody_is_left(office: Office) -> None:
+    plan = begun(office, "管", "众人稿")
+    revision = 0
+    for who in ("甲", "乙"):
+        revision = changed(office, who, plan, revision)
+    changed(office, "管", plan, revision)
+    refused = office.approve("管", plan, 0, "en")
+    if office.small:
+        assert refused.status_code == 409  # the revision, not the person
+    else:
+        assert (refused.status_code, refused.json()["approvers"]) == (403, [])
+        assert "WANGGE_SMALL_OFFICE" in refused.json()["detail"]
+
+
+def test_who_asked_for_a_proposal_is_its_author(office: Office) -> None:
+    """The job's author, even if the plan's row named somebody else; and whoever owns the machine stays able to."""
+    with sessions.session(office.settings, "owner") as session:
+        plan = session.scalar(text("SELECT id FROM plan WHERE name = '草稿'"))
+        session.execute(text("UPDATE plan SET nesting = 'free' WHERE id = :p"), {"p": plan})
+        session.execute(
+            text(
+                "INSERT INTO job (kind, state, author, result) VALUES ('plan.propose', 'done', '甲', "
+                "jsonb_build_object('plans', jsonb_build_array(jsonb_build_object('id', CAST(:p AS int), 'name', 'x'))))"
+            ),
+            {"p": plan},
+        )
+    answer = office.approve("甲", plan, 999)
+    assert answer.status_code == (409 if office.small else 403)
+    other = office.approve("乙", plan, 999)
+    assert (other.status_code, other.json()["type"]) == (409, "urn:wangge:problem:stale-revision")
+    with sessions.session(office.settings, "owner") as session:
+        done = plans.approve(session, int(plan or 0), dt.date(2033, 1, 1))
+        assert done.state == "approved"
+        who = session.scalar(text("SELECT who FROM audit WHERE act = 'plan.approve'"))
+        assert who == "operator"
