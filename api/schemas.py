@@ -353,6 +353,13 @@ class CasesOf(Place):
     placed: Literal["placed", "unplaced", "outside"] | None = Field(
         None, description="定位状态 / how it is placed"
     )
+    state: Literal["open", "overdue"] | None = Field(
+        None,
+        description="最后数据时刻的未办结或超期，同热力图 / at the last data instant, as the heat map counts",
+    )
+    sort: Literal["loaded", "due"] = Field(
+        "loaded", description="先看最近装载或最早到期 / the latest loaded or the earliest due first"
+    )
     format: Literal["json", "geojson"] | None = None
 
 

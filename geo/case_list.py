@@ -1,13 +1,15 @@
 """Single cases: filters, one zone or all, pages by key, as far as who asks may see.
 
 Pages run over (source, number), the latest loaded first: that order is the primary key's, so a page costs what it
-shows, however deep it lies. The text is the masked one that was stored.
+shows, however deep it lies; or over (due, source, number), the earliest due first and those without a due time last.
+The text is the masked one that was stored.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import h3
 import numpy as np
@@ -37,6 +39,10 @@ class Wanted:
     where: CaseFilter = EVERYTHING
     limit: int = 100
     after: tuple[int, int] | None = None
+    after_due: str | None = None  # the due time of the key, `infinity` for none; with `by_due`
+    by_due: bool = False
+    state: Literal["open", "overdue"] | None = None  # at `asof`, as the measures of the same names count
+    asof: dt.datetime | None = None
     source: str | None = None
     bbox: Area | None = None
     placed: str | None = None
@@ -47,11 +53,12 @@ class Wanted:
 
 
 def cases(session: Session, wanted: Wanted) -> list[dict[str, Any]]:
-    """At most `limit` cases below the key `after`."""
+    """At most `limit` cases after the key `after`, each with `due_key`, the due time as a key."""
     if wanted.cell is not None:
         return _in_cell(session, wanted, wanted.cell)
     tests, values = _tests(wanted)
-    rows = session.execute(text(_LIST.format(tests=" AND ".join(tests) or "true")), values)
+    order = _ORDERS[wanted.by_due]
+    rows = session.execute(text(_LIST.format(tests=" AND ".join(tests) or "true", order=order)), values)
     return [_case(row) for row in rows.mappings()]
 
 
@@ -59,7 +66,7 @@ def case(session: Session, number: int, seen: Scope = CITY) -> dict[str, Any] | 
     """One case by its number; None when there is none, or none that is seen."""
     tests, values = _seen(seen)
     tests.append("(c.source_id, c.id) IN (SELECT s.id, CAST(:number AS bigint) FROM source s)")
-    asked = text(_LIST.format(tests=" AND ".join(tests)))
+    asked = text(_LIST.format(tests=" AND ".join(tests), order=_ORDERS[False]))
     row = session.execute(asked, {**values, "number": number, "limit": 1}).mappings().one_or_none()
     return _case(row) if row else None
 
@@ -108,7 +115,7 @@ def _in_cell(session: Session, wanted: Wanted, cell: str) -> list[dict[str, Any]
         found += [row for row in rows if h3.latlng_to_cell(row["lat"], row["lon"], resolution) == cell]
         if len(rows) < CELL_BATCH:
             break
-        step = replace(step, after=(rows[-1]["source_id"], rows[-1]["id"]))
+        step = replace(step, after=(rows[-1]["source_id"], rows[-1]["id"]), after_due=rows[-1]["due_key"])
     return found[: wanted.limit]
 
 
@@ -118,11 +125,20 @@ _LIST = """
 SELECT c.id, c.source_id, s.name AS source, c.source_case_id, c.opened_at, c.dispatched_at, c.due_at, c.closed_at,
   c.status, c.origin, c.urgency, c.satisfied, c.responsible_body, c.repeat_of, c.description, c.attributes,
   t.code AS sub, t.name AS category_name, t.name_en AS category_name_en, p.code AS top,
-  ST_X(c.geom) AS lon, ST_Y(c.geom) AS lat, u.code AS unit
-FROM (SELECT * FROM cases c WHERE {tests} ORDER BY c.source_id DESC, c.id DESC LIMIT :limit) c
+  ST_X(c.geom) AS lon, ST_Y(c.geom) AS lat, u.code AS unit, c.due_key
+FROM (SELECT c.*, coalesce(c.due_at, 'infinity')::text AS due_key FROM cases c WHERE {tests} ORDER BY {order} LIMIT :limit) c
 JOIN source s ON s.id = c.source_id JOIN category t ON t.id = c.category_id
 LEFT JOIN category p ON p.id = t.parent_id LEFT JOIN unit u ON u.id = c.unit_id
-ORDER BY c.source_id DESC, c.id DESC"""
+ORDER BY {order}"""
+_ORDERS = {
+    False: "c.source_id DESC, c.id DESC",
+    True: "coalesce(c.due_at, 'infinity'), c.source_id, c.id",
+}
+_S = "date_trunc('second', c.{})"  # the columns, which count, hold whole seconds
+_OPEN = (
+    f"c.status <> 2 AND {_S.format('opened_at')} <= :asof "
+    f"AND coalesce({_S.format('closed_at')} > :asof, c.status <> 1)"
+)
 _TESTS = {
     "from": "c.opened_at >= CAST(:from AS timestamp) AT TIME ZONE (SELECT timezone FROM city)",
     "to": "c.opened_at < CAST(:to AS timestamp) AT TIME ZONE (SELECT timezone FROM city)",
@@ -132,6 +148,10 @@ _TESTS = {
     "statuses": "c.status = ANY(:statuses)",
     "after": "(c.source_id, c.id) < (:after_source, :after_id)",
     "source": "c.source_id = (SELECT s.id FROM source s WHERE s.name = :source)",
+    "after_due": "(coalesce(c.due_at, 'infinity'), c.source_id, c.id) > "
+    "(CAST(:after_due AS timestamptz), :after_source, :after_id)",
+    "open": _OPEN,
+    "overdue": f"{_OPEN} AND {_S.format('due_at')} < :asof",
     "box": "ST_X(c.geom) BETWEEN :west AND :east AND ST_Y(c.geom) BETWEEN :south AND :north",
     "over180": "(ST_X(c.geom) >= :west OR ST_X(c.geom) <= :east) AND ST_Y(c.geom) BETWEEN :south AND :north",
     "units": "c.unit_id = ANY(:units)",
@@ -145,7 +165,7 @@ _TESTS = {
 
 def _tests(wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
     """The conditions that are asked for and the values they need."""
-    where, box, after = wanted.where, wanted.bbox, wanted.after
+    where, box = wanted.where, wanted.bbox
     over = box is not None and box[0] > box[2]
     asked: dict[str, dict[str, Any] | None] = {
         "from": {"from": where.from_date} if where.from_date else None,
@@ -153,7 +173,7 @@ def _tests(wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
         "categories": {"categories": list(where.categories)} if where.categories else None,
         "origins": {"origins": list(where.origin_codes)} if where.origins else None,
         "statuses": {"statuses": list(where.status_codes)} if where.statuses else None,
-        "after": {"after_source": after[0], "after_id": after[1]} if after else None,
+        "after_due" if wanted.by_due else "after": _key_values(wanted),
         "source": {"source": wanted.source} if wanted.source else None,
         "box" if not over else "over180": dict(zip(("west", "south", "east", "north"), box, strict=True))
         if box
@@ -163,6 +183,8 @@ def _tests(wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
     }
     if wanted.placed is not None:
         asked[wanted.placed] = {}
+    if wanted.state is not None:
+        asked[wanted.state] = {"asof": wanted.asof}
     limits, values = _seen(wanted.seen)
     values["limit"] = wanted.limit
     for needed in asked.values():
@@ -177,6 +199,14 @@ def _seen(seen: Scope) -> tuple[list[str], dict[str, Any]]:
     if seen.boundary is None:
         return ["false"], {}
     return [HELD], {"scope": seen.boundary}
+
+
+def _key_values(wanted: Wanted) -> dict[str, Any] | None:
+    """The key of the page before, in the order that is asked for; None for the first page."""
+    if wanted.after is None:
+        return None
+    key: dict[str, Any] = {"after_source": wanted.after[0], "after_id": wanted.after[1]}
+    return {**key, "after_due": wanted.after_due or "infinity"} if wanted.by_due else key
 
 
 def _case(row: Any) -> dict[str, Any]:

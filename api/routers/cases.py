@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime as dt
 import time
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ STAFF_CACHE = "private, no-store"
 NOT_FOUND_S = 0.05  # a case of another area and one that does not exist take equally long to be not found
 
 
-@router.get("", summary="Cases, the latest loaded first")
+@router.get("", summary="Cases, the latest loaded or the earliest due first")
 def cases(
     asked: Annotated[CasesOf, Query()], request: Request, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -33,22 +34,27 @@ def cases(
 
     A worker and a supervisor see those of their area (`area`); who has none is told so (`notice`) and sees none.
     """
+    due, after = _key(asked.after, asked.sort == "due")
     with service.session_of(principal) as (session, seen):
         wanted = Wanted(
             shown.filter_of(asked),
             asked.limit + 1,
-            _key(asked.after),
-            asked.source,
-            asked.bbox,
-            asked.placed,
+            after,
+            source=asked.source,
+            bbox=asked.bbox,
+            placed=asked.placed,
+            after_due=due,
+            by_due=asked.sort == "due",
+            state=asked.state,
+            asof=service.store.current().last_instant,
             seen=seen,
             **_zone(service, session, asked, principal.sight),
         )
         found = case_list.cases(session, wanted)
     more, found = len(found) > asked.limit, found[: asked.limit]
-    following = _word(found[-1]) if more else None
+    following = _word(found[-1], asked.sort == "due") if more else None
     for row in found:
-        row.pop("source_id")
+        del row["source_id"], row["due_key"]
     if _wants_geojson(request, asked.format):
         collection = {
             "type": "FeatureCollection",
@@ -79,7 +85,7 @@ def case(
         raise NotFound("没有这个案件。", "There is no such case.", field="id")
     asof = service.store.current().last_instant  # as on the map: overdue when the data end
     found |= {"stage": case_history.stage(found), "late": case_history.late(found, asof), "history": happened}
-    found.pop("source_id")
+    del found["source_id"], found["due_key"]
     if _wants_geojson(request, None):
         return answers.Answer(answers.to_json(_feature(found)), policy.GEOJSON, cache=STAFF_CACHE)
     return answers.json(found, cache=STAFF_CACHE)
@@ -134,21 +140,32 @@ def _feature(row: dict[str, Any]) -> dict[str, Any]:
     return {"type": "Feature", "id": row["id"], "geometry": place, "properties": row}
 
 
-def _word(row: dict[str, Any]) -> str:
-    return base64.urlsafe_b64encode(f"{row['source_id']}.{row['id']}".encode()).decode().rstrip("=")
+def _word(row: dict[str, Any], by_due: bool) -> str:
+    key = f"{row['source_id']}.{row['id']}" + (f".{row['due_key']}" if by_due else "")
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
 
 
-def _key(word: str | None) -> tuple[int, int] | None:
-    """The key in an `after`. Raises RefusedArgument when it is not one of ours."""
+def _key(word: str | None, by_due: bool) -> tuple[str | None, tuple[int, int] | None]:
+    """The due time and the numbers in an `after`. Raises RefusedArgument when it is not one of ours, or of the other order."""
     if word is None:
-        return None
+        return None, None
     try:
-        source, number = base64.urlsafe_b64decode(word + "=" * (-len(word) % 4)).decode("ascii").split(".")
-        key = (int(source), int(number))
+        written = base64.urlsafe_b64decode(word + "=" * (-len(word) % 4)).decode("ascii")
+        source, number, *due = written.split(".", 2)
+        key, late = (int(source), int(number)), _due(due, by_due)
     except (ValueError, binascii.Error):
-        key = (-1, -1)
+        key, late = (-1, -1), None
     if not (0 <= key[0] < 2**15 and 0 <= key[1] < 2**63):
         raise RefusedArgument(
             "after 应为上一页给出的 next。", "after must be the `next` of the page before.", field="after"
         )
-    return key
+    return late, key
+
+
+def _due(written: list[str], by_due: bool) -> str | None:
+    """The due time of a key. Raises ValueError where it is missing, superfluous or no time."""
+    if len(written) != int(by_due):
+        raise ValueError
+    if written and written[0] != "infinity":
+        dt.datetime.fromisoformat(written[0] + ":00" * (written[0][-3] in "+-"))
+    return written[0] if written else None

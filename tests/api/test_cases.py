@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -112,7 +112,9 @@ def test_history_and_stage(town: Any) -> None:
         assert {what: at for what, at in happened.items() if what != "loaded"} == {
             what: case[column] for what, column in times.items() if case[column]
         }
-        assert one["history"] == sorted(one["history"], key=lambda event: datetime.fromisoformat(event["at"]))
+        assert one["history"] == sorted(
+            one["history"], key=lambda event: dt.datetime.fromisoformat(event["at"])
+        )
         assert {event.get("run") for event in one["history"]} == {None, run["id"]}
         assert one["stage"] == {"open": "opened", "closed": "closed", "void": "void"}[case["status"]]
         if case["status"] == "closed":
@@ -127,3 +129,38 @@ def test_runs(town: Any) -> None:
     assert town.staff(f"/api/runs/{found[0]['id']}").json()["rejects"] == []
     assert town.staff("/api/runs/999").status_code == 404
     assert town.staff("/api/runs?limit=0").status_code == 400
+
+
+# ── by due time ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_earliest_due_first_and_those_without_a_due_time_last(town: Any) -> None:
+    with sessions.session(town.settings, "owner") as session:
+        expected = session.execute(
+            text("SELECT id FROM cases WHERE status = 0 ORDER BY due_at NULLS LAST, source_id, id")
+        )
+        ids = list(expected.scalars())
+    assert [c["id"] for c in everything(town, "&status=open&sort=due")] == ids
+    assert [c["id"] for c in everything(town, "&status=open&sort=due", limit=41)] == ids
+
+
+@pytest.mark.parametrize("state", ["open", "overdue"])
+def test_a_state_lists_what_the_heat_map_counts(town: Any, state: str) -> None:
+    told = town.staff(f"/api/heatmap/grids?measure={state}").json()
+    listed = everything(town, f"&state={state}&sort=due")
+    assert len(listed) == told["total"] > 0
+    asof = dt.datetime.fromisoformat(told["asof"])
+    if state == "overdue":
+        assert all(dt.datetime.fromisoformat(c["due_at"]) < asof for c in listed)
+    busiest = max(range(len(told["values"])), key=lambda i: told["values"][i])
+    of_one = everything(town, f"&state={state}&sort=due&by=grid&code={told['codes'][busiest]}")
+    assert len(of_one) == told["values"][busiest]
+
+
+def test_a_key_of_the_other_order_is_refused(town: Any) -> None:
+    by_due = town.staff("/api/cases?limit=2&sort=due").json()["next"]
+    loaded = town.staff("/api/cases?limit=2").json()["next"]
+    for query in (f"after={by_due}", f"sort=due&after={loaded}", "sort=due&after=MS4yLm5vdGltZQ"):
+        answer = town.staff(f"/api/cases?{query}")
+        assert answer.status_code == 400, query
+        assert answer.json()["field"] == "after"

@@ -936,7 +936,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Cases, the latest loaded first */
+        /** Cases, the latest loaded or the earliest due first */
         get: operations["cases_api_cases_get"];
         put?: never;
         post?: never;
@@ -3717,6 +3717,8 @@ export interface operations {
                 source?: string | null;
                 bbox?: string | null;
                 placed?: ("placed" | "unplaced" | "outside") | null;
+                state?: ("open" | "overdue") | null;
+                sort?: "loaded" | "due";
                 format?: ("json" | "geojson") | null;
             };
             header?: never;

@@ -69,6 +69,25 @@ export async function send(method: "POST" | "DELETE", url: string, lang: Lang, b
   await ask(url, lang, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
 }
 
+/** A file made by the service, given to the reader to keep. Its name, or null when a job makes it and it is not there yet. */
+export async function download(url: string, lang: Lang, body: unknown): Promise<string | null> {
+  const headers = { Accept: "*/*", "Content-Type": "application/json", "X-Requested-With": "wangge" };
+  const response = await ask(url, lang, { method: "POST", headers, body: JSON.stringify(body) });
+  if (response.status === 202) return null;
+  const name = nameIn(response.headers.get("Content-Disposition") ?? "") ?? "wangge";
+  const file = URL.createObjectURL(await response.blob());
+  const link = Object.assign(document.createElement("a"), { href: file, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(file), 60_000);
+  return name;
+}
+
+/** The file name of a Content-Disposition, the one in UTF-8 before the plain one. */
+export function nameIn(disposition: string): string | null {
+  const wide = /filename\*=UTF-8''([^;]+)/i.exec(disposition)?.[1];
+  return wide ? decodeURIComponent(wide) : (/filename="?([^";]+)"?/i.exec(disposition)?.[1] ?? null);
+}
+
 /** Answers kept while the data stays the same: going back to a period costs nothing. Oldest out first. */
 export class Answers {
   private readonly kept = new Map<string, Promise<unknown>>();

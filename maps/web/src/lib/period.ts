@@ -1,7 +1,7 @@
 // Calendar days as "YYYY-MM-DD" in the city's own zone. A period is half-open: `to` is the first day after it.
 import type { Bucket } from "./types.ts";
 
-export const PRESETS = ["7d", "30d", "90d", "this-year", "last-year", "all"] as const;
+export const PRESETS = ["7d", "30d", "90d", "last-month", "this-year", "last-year", "all"] as const;
 export type Preset = (typeof PRESETS)[number];
 export interface Period {
   from: string | null;
@@ -37,6 +37,10 @@ export function presetPeriod(preset: Preset, lastDay: string | null): Period {
   if (preset === "all" || !lastDay) return { from: null, to: null };
   const after = addDays(lastDay, 1);
   const year = Number(lastDay.slice(0, 4));
+  if (preset === "last-month") {
+    const to = addMonths(after, 0); // the last month that is over: its cases are all there
+    return { from: addMonths(to, -1), to };
+  }
   if (preset === "this-year") return { from: `${year}-01-01`, to: after };
   if (preset === "last-year") return { from: `${year - 1}-01-01`, to: `${year}-01-01` };
   return { from: addDays(after, -Number.parseInt(preset, 10)), to: after };

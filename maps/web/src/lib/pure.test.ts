@@ -30,7 +30,7 @@ test("calendar steps", () => {
 test("a view survives the address bar", () => {
   const view = {
     ...START, by: "hexagon", resolution: 9, measure: "per_km2", preset: null, from: "2024-01-01", to: "2024-02-01",
-    category: "01/02", origin: "citizen", facilities: ["医院", "school"], zone: "110105001001001", camera: [12.5, 39.9, 116.4] as [number, number, number],
+    category: "01/02", origin: "citizen", facilities: ["医院", "school"], zones: ["110105001001001", "110105001001002"], versus: "last-year" as const, panel: "city" as const, case: 42, plan: "as-of:2025-03-01", camera: [12.5, 39.9, 116.4] as [number, number, number],
   };
   assert.deepEqual(readView(writeView(view, "en")), { view, lang: "en" });
   assert.equal(writeView(START, "zh"), "");

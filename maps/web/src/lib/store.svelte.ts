@@ -6,8 +6,8 @@ import { classOf, colours } from "./classes.ts";
 import { say, sayWord } from "./i18n.ts";
 import type { Key } from "./messages.ts";
 import { bucketFor, dayOf, type Period, type Preset, presetPeriod } from "./period.ts";
-import type { Bucket, City, Heat, Lang, Series, Who, Zones } from "./types.ts";
-import { isHexagon, readView, resolutionFor, START, type View, writeView } from "./view.ts";
+import type { Bucket, City, Heat, Indicators, Lang, Series, Summary, Who, Zones } from "./types.ts";
+import { asOfDay, coverageOf, isHexagon, MOST_ZONES, readView, resolutionFor, START, type View, writeView } from "./view.ts";
 
 export interface Row {
   code: string;
@@ -17,10 +17,16 @@ export interface Row {
   n: number | null;
   suppressed: boolean;
   rank: number | null; // 1 = highest
+  ranks: readonly [low: number, high: number] | null; // that it may hold; for staff
+  group: number | null; // of zones that chance alone may have put in this order
 }
 
 const LANGUAGE = "wangge.lang";
 const WHOLE = new Set(["cases", "open", "overdue"]);
+export const WALK_MINUTES = 15; // of the measure "coverage:KIND"
+
+/** What an answer about facilities has not, and an answer about cases has. */
+const NO_CASES = { suppressed: [], unassigned: 0, period: { from: null, to: null }, asof: null, version: "" };
 
 class Store {
   lang = $state<Lang>("zh");
@@ -32,16 +38,21 @@ class Store {
   heat = $state.raw<Heat | null>(null);
   heatPeriod = $state.raw<Period | null>(null); // of `heat`: while an answer is missing, old numbers keep their own days
   series = $state.raw<Series | null>(null);
+  summary = $state.raw<Summary | null>(null);
+  indicators = $state.raw<Indicators | null>(null); // of the measure that is shown; for staff
   problem = $state.raw<Problem | null>(null);
   fixedBreaks = $state.raw<number[] | null>(null); // while playing, one scale for all frames
   bucketChoice = $state<Bucket | null>(null);
   hovered = $state<string | null>(null);
   points = $state.raw<[lon: number, lat: number][]>([]); // cases that staff look at
+  place = $state.raw<{ lon: number; lat: number } | null>(null); // one spot that is looked at
   busy = $state(0);
   answers = new Answers();
   private heatAsked = "";
   private zonesAsked = "";
   private seriesAsked = "";
+  private summaryAsked = "";
+  private indicatorsAsked = "";
 
   // ── what is asked ──────────────────────────────────────────────────────────────────────────────────────────────
   firstDay = $derived(this.city?.first_case ? dayOf(this.city.first_case, this.city.timezone) : null);
@@ -67,26 +78,43 @@ class Store {
   });
   plan = $derived.by(() => {
     const plans = this.city?.plans ?? [];
-    const chosen = plans.find((p) => String(p.id) === this.view.plan || p.name === this.view.plan);
+    const on = asOfDay(this.view.plan);
+    const held = on ? plans.find((p) => p.state === "approved" && (!p.valid_from || p.valid_from <= on) && (!p.valid_to || on < p.valid_to)) : undefined;
+    const chosen = held ?? plans.find((p) => String(p.id) === this.view.plan || p.name === this.view.plan);
     return chosen ?? plans.find((p) => p.id === this.city?.current_plan) ?? plans[0] ?? null;
   });
+  asWas = $derived(this.view.plan === "as-was" && this.by === "grid");
+  /** The plan as the service is asked for it. */
+  planWord = $derived(this.by !== "grid" ? undefined : this.asWas ? "as-was" : this.plan ? String(this.plan.id) : undefined);
+  chosen = $derived(this.view.zones);
+  /** The one zone that is chosen, if it is one. */
+  zone = $derived(this.view.zones.length === 1 ? (this.view.zones[0] as string) : null);
   /** What a link asked for that is not here, in words; null when everything is. Silence would pass one plan off as another. */
   replaced = $derived.by(() => {
     const { by, plan } = this.view;
     if (!this.city || !this.by) return null;
     if (by && by !== this.by) return this.t("noLayer", { asked: by, shown: this.byName(this.by) });
-    if (this.by !== "grid" || plan === START.plan || [String(this.plan?.id), this.plan?.name].includes(plan)) return null;
+    if (this.by !== "grid" || plan === START.plan || this.asWas || (asOfDay(plan) && this.plan) || [String(this.plan?.id), this.plan?.name].includes(plan)) return null;
     return this.t("noPlan", { asked: plan, shown: this.plan?.name ?? "" });
   });
   /** The size of hexagons; by zoom, but never away from under a hexagon that is being looked at. */
   resolution = $derived(
-    this.view.resolution ?? (isHexagon(this.view.zone) ? Number.parseInt(this.view.zone[1] as string, 16) : resolutionFor(this.zoom)),
+    this.view.resolution ?? (isHexagon(this.zone) ? Number.parseInt(this.zone[1] as string, 16) : resolutionFor(this.zoom)),
   );
+  /** The layer as the service is asked for it. */
+  byWord = $derived(this.by === "hexagon" ? `hexagon:${this.resolution}` : this.by);
   filters = $derived({ category: this.view.category, origin: this.view.origin, status: this.view.status });
 
+  /** Zones as a question names them: one, several, or (without codes) the whole city. */
+  where(codes: readonly string[]): { by?: string; code?: readonly string[]; plan?: string | undefined } {
+    return codes.length ? { by: this.byWord, code: codes, plan: this.planWord } : {};
+  }
+
   heatUrl(measure: string, period: Period): string {
+    const kind = coverageOf(measure);
+    if (kind) return asking("/api/heatmap/facilities", { kind, measure: "share_within_minutes", minutes: WALK_MINUTES, by: "grid", plan: this.plan?.id, lang: this.lang });
     const query = { measure, from: period.from, to: period.to, ...this.filters, lang: this.lang };
-    if (this.by === "grid") return asking("/api/heatmap/grids", { plan: this.plan?.id, ...query });
+    if (this.by === "grid") return asking("/api/heatmap/grids", { plan: this.planWord, ...query });
     if (this.by === "hexagon") return asking("/api/heatmap/hexagons", { resolution: this.resolution, ...query });
     return asking("/api/heatmap/boundaries", { level: this.by, ...query });
   }
@@ -95,7 +123,8 @@ class Store {
   limits = $derived(this.fixedBreaks ?? this.heat?.breaks ?? []);
   ramp = $derived.by(() => {
     const names = ramps.measures as Record<string, "heat" | "calm">;
-    return ramps[names[this.heat?.measure ?? "cases"] ?? "heat"];
+    const measure = this.heat?.measure ?? "cases";
+    return ramps[names[measure] ?? (coverageOf(measure) ? "calm" : "heat")];
   });
   colours = $derived(this.limits.length === 1 && this.limits[0] === 0 ? [this.ramp[0] as string] : colours(this.ramp, this.limits.length));
   classes = $derived.by(() => {
@@ -105,14 +134,24 @@ class Store {
   at = $derived(new Map((this.heat?.codes ?? []).map((code, i) => [code, i])));
   zoneAt = $derived(new Map((this.zones?.codes ?? []).map((code, i) => [code, i])));
   whole = $derived(WHOLE.has(this.heat?.measure ?? "cases"));
-  goodIsHigh = $derived((this.heat?.measure ?? "").endsWith("_share"));
+  goodIsHigh = $derived((this.heat?.measure ?? "").endsWith("_share") || coverageOf(this.heat?.measure ?? "") !== null);
   rows: Row[] = $derived.by(() => {
     const heat = this.heat;
     if (!heat) return [];
     const rows = heat.codes.map((code, i) => ({
       code, name: this.nameOf(code), parent: this.zones?.parents[this.zoneAt.get(code) ?? -1] ?? null,
       value: heat.values[i] ?? null, n: heat.n?.[i] ?? null, suppressed: heat.suppressed[i] ?? false, rank: null as number | null,
+      ranks: null as Row["ranks"], group: null as number | null,
     }));
+    const sure = this.indicators?.measure === heat.measure ? this.indicators : null;
+    const spot = new Map((sure?.codes ?? []).map((code, i) => [code, i]));
+    for (const row of rows) {
+      const i = spot.get(row.code);
+      if (!sure || i === undefined) continue;
+      const [low, high] = [sure.rank_low[i], sure.rank_high[i]];
+      row.ranks = typeof low === "number" && typeof high === "number" ? [low, high] : null;
+      row.group = sure.group[i] ?? null;
+    }
     rows.sort((a, b) => (b.value ?? -1) - (a.value ?? -1) || a.code.localeCompare(b.code));
     let rank = 0;
     rows.forEach((row, i) => {
@@ -135,9 +174,16 @@ class Store {
 
   /** Whether cases themselves may be asked for; which ones, the service decides. */
   mayCases = $derived(["worker", "supervisor", "admin"].includes(this.who?.role ?? "public"));
+  /** Whether exact figures, ranks and reports may be asked for. */
+  mayRead = $derived(["supervisor", "planner", "admin"].includes(this.who?.role ?? "public"));
 
   t = (key: Key, fill?: Record<string, string | number>): string => say(this.lang, key, fill);
   word = (prefix: "level_" | "f_" | "m_" | "o_" | "s_" | "u_", word: string): string => sayWord(this.lang, prefix, word);
+  /** The name of a measure, of cases or of reach. */
+  measureName = (measure: string): string => {
+    const kind = coverageOf(measure);
+    return kind ? this.t("coverageOf", { kind: this.word("f_", kind), n: WALK_MINUTES }) : this.word("m_", measure);
+  };
   byName = (by: string): string =>
     by === "grid" ? this.t("by_grid") : by === "hexagon" ? this.t("by_hexagon") : this.word("level_", by);
 
@@ -162,18 +208,18 @@ class Store {
 
   private forget(): void {
     this.answers.clear();
-    this.heatAsked = this.zonesAsked = this.seriesAsked = "";
+    this.heatAsked = this.zonesAsked = this.seriesAsked = this.summaryAsked = this.indicatorsAsked = "";
   }
 
   async loadHeat(url: string): Promise<void> {
     if (url === this.heatAsked) return;
     this.heatAsked = url;
-    const [hexagons, period] = [this.by === "hexagon", this.period];
+    const [hexagons, period, kind] = [this.by === "hexagon", this.period, coverageOf(this.view.measure)];
     await this.during(async () => {
       const heat = await this.answers.get<Heat>(url, this.lang);
       const zones = hexagons ? (await import("../map/hexagons.ts")).zonesOf(heat.codes.filter(isHexagon), (c) => this.nameOf(c)) : null;
       if (url !== this.heatAsked) return; // a later question was asked meanwhile
-      this.heat = heat;
+      this.heat = kind ? { ...NO_CASES, ...heat, measure: this.view.measure } : heat;
       this.heatPeriod = period;
       if (zones) this.zones = zones;
       this.problem = null;
@@ -198,6 +244,25 @@ class Store {
     }, () => url === this.seriesAsked);
   }
 
+  async loadSummary(url: string): Promise<void> {
+    if (url === this.summaryAsked) return;
+    this.summaryAsked = url;
+    await this.during(async () => {
+      const summary = await this.answers.get<Summary>(url, this.lang);
+      if (url === this.summaryAsked) this.summary = summary;
+    }, () => url === this.summaryAsked);
+  }
+
+  /** Ranks come after the map: nobody waits for them. */
+  async loadIndicators(url: string | null): Promise<void> {
+    if (url === this.indicatorsAsked) return;
+    this.indicatorsAsked = url ?? "";
+    this.indicators = null;
+    if (!url) return;
+    const found = await this.answers.get<Indicators>(url, this.lang).catch(() => null); // without them the list has plain ranks
+    if (url === this.indicatorsAsked) this.indicators = found;
+  }
+
   private async during(work: () => Promise<void>, current: () => boolean = () => true): Promise<void> {
     untrack(() => (this.busy += 1)); // counting is not a reason to ask again
     try {
@@ -210,7 +275,7 @@ class Store {
   }
 
   fail(failure: unknown): void {
-    this.heatAsked = this.zonesAsked = this.seriesAsked = ""; // asking again is allowed
+    this.heatAsked = this.zonesAsked = this.seriesAsked = this.summaryAsked = ""; // asking again is allowed
     this.problem = failure instanceof Problem ? failure : new Problem(-1, "page", String(failure), "");
   }
 
@@ -223,11 +288,30 @@ class Store {
   /** Everything that the view needs now; answers already here are not asked for twice. */
   ask(): void {
     if (!this.city || !this.by) return;
-    if (this.by === "grid") void this.loadZones(asking("/api/zones", { by: "grid", plan: this.plan?.id, lang: this.lang }));
+    if (this.by === "grid") void this.loadZones(asking("/api/zones", { by: "grid", plan: this.planWord, lang: this.lang }));
     else if (this.by !== "hexagon") void this.loadZones(asking("/api/zones", { by: this.by, lang: this.lang }));
     else this.zonesAsked = "";
     void this.loadHeat(this.heatUrl(this.view.measure, this.period));
     void this.loadSeries(asking("/api/series", { bucket: this.bucket, ...this.filters, lang: this.lang }));
+    const { from, to } = this.period;
+    void this.loadSummary(asking("/api/summary", { from, to, ...this.filters, versus: this.view.versus, lang: this.lang }));
+  }
+
+  /** How sure the ranks are; asked for once the map stands. */
+  askIndicators(): void {
+    const ranked = this.mayRead && this.by !== "hexagon" && this.by !== "" && !this.asWas && !coverageOf(this.view.measure);
+    const { from, to } = this.period;
+    const query = { by: this.by, plan: this.planWord, measure: this.view.measure, from, to, ...this.filters, lang: this.lang };
+    void this.loadIndicators(ranked ? asking("/api/indicators", query) : null);
+  }
+
+  /** The view as the service is told it in a body: a report or an export of what is seen. */
+  viewBody(): Record<string, unknown> {
+    const { from, to } = this.period;
+    const { category, origin, status } = this.filters;
+    const list = (word: string): string[] | undefined => (word ? [word] : undefined);
+    const body = { by: this.byWord, plan: this.planWord, measure: coverageOf(this.view.measure) ? START.measure : this.view.measure, from, to, category: list(category), origin: list(origin), status: list(status) };
+    return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined && value !== null));
   }
 
   setPreset(preset: Preset): void {
@@ -240,11 +324,28 @@ class Store {
   }
 
   setBy(by: string): void {
-    if (by !== this.by) Object.assign(this.view, { by, zone: null });
+    if (by === this.by) return;
+    const measure = by === "grid" || !coverageOf(this.view.measure) ? this.view.measure : START.measure; // reach is known by grid
+    Object.assign(this.view, { by, measure, zones: [], case: null });
   }
 
-  select(code: string | null): void {
-    this.view.zone = code;
+  setPlan(plan: string): void {
+    this.fixedBreaks = null;
+    Object.assign(this.view, { plan, zones: [], case: null });
+  }
+
+  setMeasure(measure: string): void {
+    this.fixedBreaks = null;
+    this.view.measure = measure;
+  }
+
+  /** Choose one zone, or none; `more`: add it to the chosen ones, or take it out of them. */
+  select(code: string | null, more = false): void {
+    const others = this.view.zones.filter((c) => c !== code);
+    const known = code !== null && others.length < this.view.zones.length;
+    this.view.zones = code === null ? [] : !more ? [code] : known ? others : [...others, code].slice(-MOST_ZONES);
+    this.view.case = null;
+    if (code === null) this.view.panel = "";
   }
 
   reset(): void {

@@ -89,6 +89,7 @@ export interface Heat {
   outside: number;
   unassigned: number;
   suppressed_total?: number | null;
+  kind?: string | null; // of facility, where reach is measured
   version: string | number;
 }
 
@@ -122,9 +123,88 @@ export interface Case {
   description: string | null; // masked when it was loaded
   lon: number | null;
   lat: number | null;
+  dispatched_at?: string | null;
+  origin?: string;
+  urgency?: number | null;
+  unit?: string | null;
+  repeat_of?: number | string | null;
+  satisfied?: boolean | null;
+  stage?: string;
+  history?: { at: string; what: string; [more: string]: unknown }[];
 }
 
 export interface Cases {
   cases: Case[];
   next: string | null;
+  area?: { level: string; code: string; name?: string | null } | null; // the only ground whose cases are listed
+  notice?: { code: string; zh: string; en: string }; // why none is listed
+}
+
+/** One figure of the strip above the map: now and before, each with its n and 95 % interval. */
+export interface Figure {
+  key: string;
+  unit: string;
+  value: number | null;
+  n: number | null;
+  low: number | null;
+  high: number | null;
+  reason: string | null; // why there is no value
+  previous: number | null;
+  previous_n: number | null;
+  previous_low: number | null;
+  previous_high: number | null;
+  previous_reason: string | null;
+  differs: boolean | null; // by more than chance
+}
+
+export interface Summary {
+  period: { from: string | null; to: string | null };
+  previous: { from: string; to: string } | null;
+  previous_reason: string | null;
+  asof: string | null;
+  figures: Figure[];
+  caveats: string[];
+}
+
+export interface Matrix {
+  weekdays: number[];
+  hours: number[];
+  values: (number | null)[][];
+  days: number[]; // how many of each weekday the period holds
+  total: number | null;
+  midnight: number | null; // cases at 00:00:00 sharp: often a date without a time
+  reason: string | null;
+}
+
+/** Values of every zone with intervals, ranks, the ranks it may hold, and whom it cannot be told apart from. */
+export interface Indicators {
+  codes: string[];
+  values: (number | null)[];
+  n: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+  rank: (number | null)[];
+  rank_low: (number | null)[];
+  rank_high: (number | null)[];
+  group: (number | null)[];
+  posts: (number | null)[] | null;
+  ranked: number;
+  measure: string;
+  total: number | null;
+  unplaced: number;
+  outside: number;
+}
+
+export interface Repeats {
+  units: string[];
+  lon: number[];
+  lat: number[];
+  category: string[];
+  category_name: string[];
+  category_name_en: (string | null)[];
+  n: number[];
+  first: string[];
+  last: string[];
+  places: number;
+  cases: number;
 }

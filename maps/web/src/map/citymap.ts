@@ -13,10 +13,13 @@ setWorkerUrl(workerUrl); // without this a production build shows an empty map
 export interface MapEvents {
   hover(code: string | null, x: number, y: number): void;
   facility(properties: Record<string, unknown> | null, x: number, y: number): void;
-  select(code: string | null): void;
+  select(code: string | null, more: boolean): void; // more: beside what is chosen already
   moved(camera: [zoom: number, lat: number, lon: number], byReader: boolean): void;
   idle(): void;
 }
+
+const LONG_PRESS_MS = 500;
+const NEAR_ZOOM = 15; // streets are named and a single case can be found
 
 export type ZoneGeometry =
   | { kind: "tiles"; key: string; url: string; layer: string }
@@ -50,7 +53,11 @@ export class CityMap {
   private painted = new Map<string, string>();
   private home: Bbox | null; // fitted again while the page lays itself out, until the reader moves the map
   private lost: boolean; // nobody said yet where the city is
-  private marks: { hover: string | null; selected: string | null } = { hover: null, selected: null };
+  private hovered: string | null = null;
+  private chosen = new Set<string>();
+  private pressed: ReturnType<typeof setTimeout> | undefined; // a finger that stays chooses one more
+  private pressedAt = -1e9; // when a long press last held or ended
+  private pressing = false; // a long press holds
 
   constructor(container: HTMLElement, events: MapEvents, bbox: Bbox | null, camera: [number, number, number] | null) {
     this.events = events;
@@ -96,8 +103,30 @@ export class CityMap {
     map.on("click", (e: MapLayerMouseEvent) => {
       const facility = this.at(e.point, "facilities")[0];
       if (facility) events.facility(facility.properties, e.point.x, e.point.y);
-      else events.select(this.codeAt(e.point));
+      else if (performance.now() - this.pressedAt > 700) {
+        const { ctrlKey, metaKey, shiftKey } = e.originalEvent;
+        events.select(this.codeAt(e.point), ctrlKey || metaKey || shiftKey);
+      }
     });
+    map.on("touchstart", (e) => {
+      clearTimeout(this.pressed);
+      if (e.points.length === 1) this.pressed = setTimeout(() => this.pressedLong(e.point), LONG_PRESS_MS);
+    });
+    for (const deed of ["touchend", "touchmove", "touchcancel"] as const) map.on(deed, () => this.letGo());
+    map.on("contextmenu", (e) => e.preventDefault());
+  }
+
+  private letGo(): void {
+    clearTimeout(this.pressed);
+    if (this.pressing) this.pressedAt = performance.now(); // the click that follows is not another wish
+    this.pressing = false;
+  }
+
+  private pressedLong(point: { x: number; y: number }): void {
+    const code = this.codeAt([point.x, point.y]);
+    if (code === null) return;
+    this.pressing = true;
+    this.events.select(code, true);
   }
 
   private at(point: PointLike, layer: string): MapGeoJSONFeature[] {
@@ -135,8 +164,9 @@ export class CityMap {
       return;
     }
     this.painted.clear();
-    this.marks = { hover: null, selected: null };
-    this.drop(style.ZONES, ["zones-mark", "zones-line", style.ZONE_LAYER]);
+    this.hovered = null;
+    this.chosen.clear();
+    this.drop(style.ZONES, ["zones-mark", "zones-case", "zones-line", style.ZONE_LAYER]);
     if (!geometry) return;
     this.sourceLayer = geometry.kind === "tiles" ? geometry.layer : null;
     const specification: SourceSpecification =
@@ -145,7 +175,7 @@ export class CityMap {
         : { type: "geojson", data: geometry.shapes, promoteId: "code", tolerance: 0.2 };
     this.map.addSource(style.ZONES, specification);
     // the mark of the chosen zone lies over the roads, its colour below them
-    for (const layer of style.zoneLayers(this.sourceLayer)) this.add(layer, layer.id === "zones-mark" ? "marks" : "zones");
+    for (const layer of style.zoneLayers(this.sourceLayer)) this.add(layer, layer.id === "zones-mark" || layer.id === "zones-case" ? "marks" : "zones");
   }
 
   /** Values travel apart from geometry: each zone's colour becomes its feature state, joined by code. */
@@ -159,13 +189,22 @@ export class CityMap {
     this.painted = next;
   }
 
-  async mark(which: "hover" | "selected", code: string | null): Promise<void> {
+  async hover(code: string | null): Promise<void> {
     await this.ready;
-    const before = this.marks[which];
-    if (before === code || !this.map.getSource(style.ZONES)) return;
-    if (before !== null) this.map.setFeatureState(this.feature(before), { [which]: false });
-    if (code !== null) this.map.setFeatureState(this.feature(code), { [which]: true });
-    this.marks[which] = code;
+    if (this.hovered === code || !this.map.getSource(style.ZONES)) return;
+    if (this.hovered !== null) this.map.setFeatureState(this.feature(this.hovered), { hover: false });
+    if (code !== null) this.map.setFeatureState(this.feature(code), { hover: true });
+    this.hovered = code;
+  }
+
+  /** Mark the chosen zones, and only these. */
+  async choose(codes: readonly string[]): Promise<void> {
+    await this.ready;
+    if (!this.map.getSource(style.ZONES)) return;
+    const next = new Set(codes);
+    for (const code of this.chosen) if (!next.has(code)) this.map.setFeatureState(this.feature(code), { selected: false });
+    for (const code of next) if (!this.chosen.has(code)) this.map.setFeatureState(this.feature(code), { selected: true });
+    this.chosen = next;
   }
 
   /** Lines of the coarser levels, the coarsest thickest. */
@@ -230,6 +269,26 @@ export class CityMap {
       this.map.addSource("points", { type: "geojson", data });
       this.add(style.POINTS, "facilities");
     }
+  }
+
+  /** One spot, ringed and brought into sight; null takes the ring away. */
+  async setPlace(place: { lon: number; lat: number } | null, coveredPx: number): Promise<void> {
+    await this.ready;
+    const source = this.map.getSource<GeoJSONSource>("place");
+    if (!source && !place) return;
+    const data: FeatureCollection = {
+      type: "FeatureCollection",
+      features: place ? [{ type: "Feature", properties: {}, geometry: { type: "Point", coordinates: [place.lon, place.lat] } }] : [],
+    };
+    if (source) source.setData(data);
+    else {
+      this.map.addSource("place", { type: "geojson", data });
+      this.add(style.PLACE, "facilities");
+    }
+    if (!place) return;
+    this.home = null;
+    const zoom = Math.max(this.map.getZoom(), NEAR_ZOOM);
+    this.map.easeTo({ center: [place.lon, place.lat], zoom, offset: [0, -coveredPx / 2], animate: !this.reducedMotion, duration: 500 });
   }
 
   async setFacilities(kinds: readonly string[], colour: (kind: string) => string): Promise<void> {

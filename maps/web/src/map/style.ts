@@ -94,10 +94,15 @@ export function zoneLayers(sourceLayer: string | null): LayerSpecification[] {
       paint: { "line-color": "#6b7a87", "line-opacity": 0.55, "line-width": byZoom(8, 0.2, 12, 0.7, 16, 1.6) },
     },
     {
+      id: "zones-case", type: "line", ...from, // white around the mark: seen on the darkest class and on the lightest
+      layout: { "line-join": "round" },
+      paint: { "line-color": "#ffffff", "line-opacity": state("selected", 1, 0), "line-width": byZoom(9, 5.5, 14, 9) },
+    },
+    {
       id: "zones-mark", type: "line", ...from,
       layout: { "line-join": "round" },
       paint: {
-        "line-color": ["case", ["boolean", ["feature-state", "selected"], false], "#0b1620", "#0b62b0"],
+        "line-color": "#0b62b0",
         "line-opacity": ["max", state("selected", 1, 0), state("hover", 1, 0)],
         "line-width": byZoom(9, ["case", ["boolean", ["feature-state", "selected"], false], 2.4, 1.8], 14, ["case", ["boolean", ["feature-state", "selected"], false], 4.5, 3]),
       },
@@ -139,4 +144,10 @@ export const FACILITIES: LayerSpecification = {
 export const POINTS: LayerSpecification = {
   id: "points", type: "circle", source: "points",
   paint: { "circle-radius": 4, "circle-color": "#0b1620", "circle-stroke-color": "#ffffff", "circle-stroke-width": 1.2 },
+};
+
+/** The one spot that is looked at: a ring that no other mark has. */
+export const PLACE: LayerSpecification = {
+  id: "place", type: "circle", source: "place",
+  paint: { "circle-radius": 11, "circle-color": "#ffffff", "circle-opacity": 0.25, "circle-stroke-color": "#0b62b0", "circle-stroke-width": 4 },
 };

@@ -69,9 +69,10 @@ export const SHARED = {
   u_share: ["", ""],
 
   period: ["时段", "Period"],
-  "p_7d": ["7 天", "7 days"],
-  "p_30d": ["30 天", "30 days"],
-  "p_90d": ["90 天", "90 days"],
+  "p_7d": ["7 天", "7 d"],
+  "p_30d": ["30 天", "30 d"],
+  "p_90d": ["90 天", "90 d"],
+  "p_last-month": ["上月", "Last month"],
   "p_this-year": ["今年", "This year"],
   "p_last-year": ["去年", "Last year"],
   p_all: ["全部", "All"],
@@ -124,7 +125,7 @@ export const SHARED = {
   lowFirst: ["从低到高", "Lowest first"],
   more: ["再显示 {n} 个", "Show {n} more"],
   nothingFound: ["没有匹配的区域", "No zone matches"],
-  listHelp: ["上下键选择，回车查看，Esc 返回", "Arrow keys choose, Enter opens, Esc returns"],
+  listHelp: ["上下键移动，回车查看，空格加选，Esc 返回", "Arrow keys move, Enter opens, the space bar adds, Esc returns"],
   hexagonName: ["六边形 {code}", "Hexagon {code}"],
 
   total: ["合计", "Total"],
