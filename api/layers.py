@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import h3
@@ -46,6 +48,7 @@ class Asked:
     by: str | None = None
     measure: str = "cases"
     where: CaseFilter = field(default_factory=CaseFilter)
+    asof: dt.datetime | None = None
 
 
 def export(
@@ -59,22 +62,31 @@ def export(
     encoding: str = "utf-8",
     progress: Progress = silent,
     seen: Scope = CITY,
+    store: ColumnStore | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> Written:
     """Write a layer to `out` and record who took how many rows, in the caller's transaction.
 
-    `seen` limits the rows of cases; the session itself must see as far (`geo.areas.show`).
+    `seen` limits the rows of cases; the session itself must see as far (`geo.areas.show`). `store` are the cases of a
+    process that has them open already, `told` what the record says of the question.
     Raises RefusedArgument (layer, ending, CRS, encoding, category), NotFound (plan, level), Unavailable (disk full).
     """
     ending = ending_of(out)
-    written = write(
-        choose(session, settings, asked, seen), out, crs=crs, encoding=encoding, progress=progress
-    )
+    layer = choose(session, settings, asked, seen, store)
+    written = write(layer, out, crs=crs, encoding=encoding, progress=progress)
     what = {"layer": asked.layer, "rows": written.rows, "k": None, "format": ending, "crs": written.crs}
+    what |= dict(told or {})
     session.add(Audit(who=who, act="export", what=what))
     return written
 
 
-def choose(session: Session, settings: Settings, asked: Asked, seen: Scope = CITY) -> Layer:
+def choose(
+    session: Session,
+    settings: Settings,
+    asked: Asked,
+    seen: Scope = CITY,
+    store: ColumnStore | None = None,
+) -> Layer:
     """The layer that is asked for, as a stream of rows in WGS 84."""
     zone = session.scalar(text("SELECT timezone FROM city")) or "Asia/Shanghai"
     today = dt.datetime.now(ZoneInfo(zone)).date()
@@ -90,8 +102,9 @@ def choose(session: Session, settings: Settings, asked: Asked, seen: Scope = CIT
         return cases(session, asked.where, zone, seen)
     if asked.layer in ("heatmap", "hexagons"):
         by = asked.by or ("hexagon:9" if asked.layer == "hexagons" else "grid")
-        store = ColumnStore(settings, watch=False)
-        store.refresh()
+        if store is None:
+            store = ColumnStore(settings, watch=False)
+            store.refresh()
         found = counts.heat(
             lambda: nullcontext(session),
             store,
@@ -99,6 +112,7 @@ def choose(session: Session, settings: Settings, asked: Asked, seen: Scope = CIT
             plan=asked.plan,
             measure=asked.measure,
             where=asked.where,
+            asof=asked.asof,
         )
         return heat(session, found, asked.layer)
     raise RefusedArgument(
@@ -114,8 +128,7 @@ def choose(session: Session, settings: Settings, asked: Asked, seen: Scope = CIT
 def cases(session: Session, where: CaseFilter, timezone: str, seen: Scope = CITY) -> Layer:
     """The cases of a period (days of the city's clock) and of the named categories, for export.
 
-    Raises RefusedArgument (`category-unknown`) for a category that no catalogue knows, and for filters by origin or
-    status, which the layer carries as columns instead.
+    Raises RefusedArgument (`category-unknown`) for a category that no catalogue knows.
     """
     zone = ZoneInfo(timezone)
     start, end = (
@@ -123,7 +136,14 @@ def cases(session: Session, where: CaseFilter, timezone: str, seen: Scope = CITY
         for day in (where.from_date, where.to_date)
     )
     return case_layer.cases(
-        session, timezone, start, end, _category_ids(session, where.categories), seen=seen
+        session,
+        timezone,
+        start,
+        end,
+        _category_ids(session, where.categories),
+        origins=list(where.origin_codes) or None,
+        statuses=list(where.status_codes) or None,
+        seen=seen,
     )
 
 

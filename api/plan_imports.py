@@ -47,7 +47,7 @@ def load_layer(
     """
     refuse_name(session, name)
     units.read(session)  # refused early, with the command that builds them
-    report = etl.boundaries.load(session, path, level=name, progress=progress, **how)
+    report = etl.boundaries.load(session, path, level=name, who=author, progress=progress, **how)
     level = str(report.source)  # as the boundary loader wrote it
     cuts: list[Any] = []
     if cut:

@@ -50,7 +50,7 @@ TITLES: Mapping[int, tuple[str, str]] = {
 # What an error knows beside its sentence that a program may want: figures, who and when, the broken rules.
 FACTS = (
     "measured", "allowed", "plan", "state", "winner", "approved_at", "revision", "author", "at", "grids", "units",
-    "changed", "violations", "gap", "job", "approvers",
+    "changed", "violations", "gap", "job", "approvers", "suggested", "missing", "shares", "row",
 )  # fmt: skip
 
 # What pydantic calls it → what a person reads; `{…}` is filled from the error's context.
@@ -139,6 +139,23 @@ def body(problem: WanggeError, lang: Lang, instance: str) -> dict[str, Any]:
     if status < 500:
         found |= {name: _fact(problem.facts[name]) for name in FACTS if name in problem.facts}
     return found
+
+
+def with_problem(job: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
+    """A job as it is answered: its stored problem as a problem of ours, in the caller's language and in both."""
+    stored = job["problem"]
+    if stored is None:
+        return dict(job)
+    stored = dict(stored)
+    what = f"{stored[lang]} {stored['do_' + lang]}" if lang == "en" else stored["zh"] + stored["do_zh"]
+    facts = {name: value for name, value in stored.pop("facts", {}).items() if name in FACTS}
+    problem = {
+        "type": f"urn:wangge:problem:{stored.pop('code')}",
+        "detail": what.strip(),
+        **stored,
+        **facts,
+    }
+    return {**job, "problem": problem}
 
 
 def headers(problem: WanggeError) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
@@ -17,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from geo.errors import RefusedArgument, RefusedFile, Unavailable
 from geo.settings import Settings
 
-FORGOTTEN_S = 86_400.0  # of an upload whose request died before its job was asked for
+FORGOTTEN_S = 60.0  # from the end of an upload until its job is asked for: seconds, else its request has died
 NAME_CHARACTERS = 100
 
 
@@ -65,6 +66,7 @@ async def store(settings: Settings, given: str, chunks: AsyncIterator[bytes]) ->
     try:
         await run_in_threadpool(place.mkdir, 0o700, True)
         with (place / name).open("xb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # held as long as this process lives and writes: see `tidy`
             async for chunk in chunks:
                 digest.update(chunk)
                 size += len(chunk)
@@ -99,9 +101,25 @@ def remove(settings: Settings, folder: str) -> None:
 
 
 def tidy(settings: Settings, wanted: set[str]) -> None:
-    """Removes uploads a day old that no waiting or running job wants."""
+    """Removes uploads that no waiting or running job wants and nobody writes: what a killed service or worker left."""
     with contextlib.suppress(FileNotFoundError):
         for place in settings.uploads_dir.iterdir():
             with contextlib.suppress(OSError):
-                if place.name not in wanted and time.time() - place.stat().st_mtime > FORGOTTEN_S:
+                if place.name not in wanted and _left(place):
                     shutil.rmtree(place, ignore_errors=True)
+
+
+def _left(place: Path) -> bool:
+    """Whether nothing was written there for a minute and no process holds its files."""
+    files = [file for file in place.iterdir() if file.is_file()]
+    newest = max((one.stat().st_mtime for one in (place, *files)), default=0.0)
+    return time.time() - newest > FORGOTTEN_S and not any(_held(file) for file in files)
+
+
+def _held(file: Path) -> bool:
+    with file.open("rb") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -17,6 +17,7 @@ from geo.db.tables import Audit, LoadRun
 from geo.db.tables import Reject as RejectRow
 
 KEPT_REJECTS = 100_000
+KEPT_HEADERS = 300
 VALUE_CHARACTERS = 80
 
 
@@ -85,6 +86,8 @@ class LoadReport:
     personal_columns: dict[str, int] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     run_id: int | None = None
+    who: str = "operator"  # who loads: stands in the audit and in the stored run
+    drawn: Any = None  # a sample of what was read (shapely, EPSG:4326) for a small map; never stored
 
     def reject(self, reject: Reject, rows: int = 1) -> None:
         """Count a rejected row and keep it while fewer than KEPT_REJECTS are kept."""
@@ -168,7 +171,7 @@ def store(session: Session, report: LoadReport) -> int:
         rejects_by_code=dict(report.rejects_by_code),
         warnings=[n.as_dict() for n in report.notices.values()],
         personal_columns=report.personal_columns,
-        report=report.details,
+        report={**report.details, "by": report.who},
         started_at=report.started_at,
     )
     if report.run_id is not None:
@@ -176,7 +179,7 @@ def store(session: Session, report: LoadReport) -> int:
     session.add(run)
     session.flush()
     report.run_id = run.id
-    session.add(Audit(who="operator", act=f"load {report.kind}", what=_told(report)))
+    session.add(Audit(who=report.who, act=f"load {report.kind}", what=_told(report)))
     rows = [_row(run.id, r) for r in report.rejects]
     for start in range(0, len(rows), 5000):
         session.execute(insert(RejectRow), rows[start : start + 5000])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,30 @@ def of(session: Session, run: LoadRun) -> LoadReport:
 
 def rejects(session: Session, run_id: int) -> list[Reject]:
     """The rejects of a run in the order of the file."""
-    rows = session.scalars(
-        select(RejectRow).where(RejectRow.load_run_id == run_id).order_by(RejectRow.row, RejectRow.id)
+    return list(each_reject(session, run_id))
+
+
+def each_reject(session: Session, run_id: int) -> Iterator[Reject]:
+    """The same, one after another, some thousands in memory."""
+    rows = session.execute(
+        select(
+            RejectRow.row,
+            RejectRow.code,
+            RejectRow.why_zh,
+            RejectRow.why_en,
+            RejectRow.column,
+            RejectRow.value,
+            RejectRow.do_zh,
+            RejectRow.do_en,
+            RejectRow.original,
+        )
+        .where(RejectRow.load_run_id == run_id)
+        .order_by(RejectRow.row, RejectRow.id)
+        .execution_options(yield_per=REJECTS_AT_ONCE)
     )
-    return [
-        Reject(r.row, r.code, r.why_zh, r.why_en, r.column, r.value, r.do_zh, r.do_en, dict(r.original))
-        for r in rows
-    ]
+    for row in rows:
+        row_, code, why_zh, why_en, column, value, do_zh, do_en, original = row
+        yield Reject(row_, code, why_zh, why_en, column, value, do_zh, do_en, dict(original))
 
 
 def find(session: Session, run_id: int) -> LoadRun:
@@ -110,6 +128,7 @@ def listing(session: Session, limit: int = 50) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in rows]
 
 
+REJECTS_AT_ONCE = 2_000
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 REJECT_COLUMNS = ("reject_row", "reject_column", "reject_value", "reject_code", "reject_why", "reject_do")
 
@@ -120,25 +139,29 @@ def write_rejects(report: LoadReport, path: Path) -> int:
     Corrected, it loads again: the columns keep their names and the `reject_…` ones are left out at load. Text that a
     spreadsheet would run as a formula carries an apostrophe, which the load takes away again.
     """
-    headers = list(dict.fromkeys(name for item in report.rejects for name in item.original))
     target = path.with_name(path.name + ".part")
     with target.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*map(neutralise, headers), *REJECT_COLUMNS])
-        for item in report.rejects:
-            row = [item.original.get(name) or "" for name in headers]
-            why = f"{item.why_zh} / {item.why_en}"
-            about = [
-                str(item.row),
-                item.column or "",
-                item.value or "",
-                item.code,
-                why,
-                f"{item.do_zh} / {item.do_en}",
-            ]
-            writer.writerow([_safe(value) for value in (*row, *about)])
+        writer.writerows(reject_lines(report.rejects, reject_headers(report.rejects, report.details)))
     target.replace(path)
     return len(report.rejects)
+
+
+def reject_headers(items: Iterable[Reject], details: Mapping[str, Any]) -> list[str]:
+    """The columns that rejected rows have, in the order of the file where it is known."""
+    have = dict.fromkeys(name for item in items for name in item.original)
+    known = [name for name in details.get("header", ()) if name in have]
+    return [*known, *(name for name in have if name not in known)]
+
+
+def reject_lines(items: Iterable[Reject], headers: list[str]) -> Iterator[list[str]]:
+    """The lines of the file of rejects: its header, then row after row."""
+    yield [*map(neutralise, headers), *REJECT_COLUMNS]
+    for item in items:
+        row = [item.original.get(name) or "" for name in headers]
+        why, do = f"{item.why_zh} / {item.why_en}", f"{item.do_zh} / {item.do_en}"
+        about = [str(item.row), item.column or "", item.value or "", item.code, why, do]
+        yield [_safe(value) for value in (*row, *about)]
 
 
 def _safe(value: str) -> str:

@@ -111,20 +111,31 @@ def present(session: Session) -> dict[str, bool]:
 # -- load runs ---------------------------------------------------------------------------------------------
 
 
-def runs(session: Session, *, limit: int, before: int | None = None) -> list[dict[str, Any]]:
-    """Load runs, the latest first, with the account of their rows."""
+def runs(
+    session: Session,
+    *,
+    limit: int,
+    before: int | None = None,
+    kinds: tuple[str, ...] = (),
+    source: str | None = None,
+) -> list[dict[str, Any]]:
+    """Load runs, the latest first, with the account of their rows; of some kinds or of one source when named."""
     rows = session.execute(
         text(
-            _RUN
-            + " WHERE (CAST(:before AS integer) IS NULL OR r.id < :before) ORDER BY r.id DESC LIMIT :limit"
+            _RUN + " WHERE (CAST(:before AS integer) IS NULL OR r.id < :before) "
+            "AND (cardinality(CAST(:kinds AS text[])) = 0 OR r.kind = ANY(:kinds)) "
+            "AND (CAST(:source AS text) IS NULL OR r.source = :source) ORDER BY r.id DESC LIMIT :limit"
         ),
-        {"before": before, "limit": limit},
+        {"before": before, "limit": limit, "kinds": list(kinds), "source": source},
     )
     return [dict(row) for row in rows.mappings()]
 
 
-def run(session: Session, run_id: int, *, rejects: int = 1000) -> dict[str, Any] | None:
-    """One load run with its layout, report and first rejects, or None."""
+def run(session: Session, run_id: int, *, rejects: int = 1000, after: int = 0) -> dict[str, Any] | None:
+    """One load run with its layout, report and the first rejects (or those after one), or None.
+
+    `rejects_next` is the `after` of the page that follows; None on the last.
+    """
     row = session.execute(text(_RUN + " WHERE r.id = :id"), {"id": run_id}).mappings().one_or_none()
     if row is None:
         return None
@@ -132,18 +143,21 @@ def run(session: Session, run_id: int, *, rejects: int = 1000) -> dict[str, Any]
         text("SELECT options, layout, warnings, personal_columns, report FROM load_run WHERE id = :id"),
         {"id": run_id},
     )
-    rows = session.execute(
+    listed = session.execute(
         text(
-            'SELECT "row", "column", value, code, why_zh, why_en, do_zh, do_en FROM reject '
-            "WHERE load_run_id = :id ORDER BY id LIMIT :limit"
+            'SELECT id, "row", "column", value, code, why_zh, why_en, do_zh, do_en FROM reject '
+            "WHERE load_run_id = :id AND id > :after ORDER BY id LIMIT :limit"
         ),
-        {"id": run_id, "limit": rejects},
+        {"id": run_id, "limit": rejects + 1, "after": after},
     )
-    return {**row, **more.mappings().one(), "rejects": [dict(reject) for reject in rows.mappings()]}
+    found = [dict(reject) for reject in listed.mappings()]
+    following = found[rejects - 1]["id"] if len(found) > rejects > 0 else None
+    kept = [{name: value for name, value in one.items() if name != "id"} for one in found[:rejects]]
+    return {**row, **more.mappings().one(), "rejects": kept, "rejects_next": following}
 
 
 _RUN = """
 SELECT r.id, r.kind, r.source, r.file_name, encode(r.content_sha256, 'hex') AS sha256, r.crs, r.encoding, r.rows_in,
   r.rows_added, r.rows_updated, r.rows_unchanged, r.rows_duplicate, r.rows_rejected, r.rows_unplaced,
-  r.rejects_by_code, r.started_at, r.finished_at
+  r.rejects_by_code, r.started_at, r.finished_at, r.report->>'by' AS by
 FROM load_run r"""

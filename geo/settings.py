@@ -77,6 +77,7 @@ class Settings:
     oidc_role_claim: str = ""  # the claim that holds roles or groups
     oidc_roles: tuple[str, ...] = ()  # value=role pairs; without them the account's own role holds
     oidc_unknown: str = "refuse"  # or "public": who has no account gets one that sees what the public sees
+    export_days: int = 7  # how long an exported file is kept
     fsync: bool = True  # only the throwaway cluster of the tests turns it off
 
     @classmethod
@@ -114,6 +115,7 @@ class Settings:
             oidc_role_claim=env.get("WANGGE_OIDC_ROLE_CLAIM") or "",
             oidc_roles=_words(env.get("WANGGE_OIDC_ROLES")),
             oidc_unknown=_one_of(env, "WANGGE_OIDC_UNKNOWN", ("refuse", "public")),
+            export_days=_whole(env, "WANGGE_EXPORT_DAYS", 7, 1, 30),
             fsync=env.get("WANGGE_FSYNC", "on") != "off",
         )
 
@@ -142,6 +144,7 @@ class Settings:
             "WANGGE_OIDC_ROLE_CLAIM": self.oidc_role_claim,
             "WANGGE_OIDC_ROLES": ",".join(self.oidc_roles),
             "WANGGE_OIDC_UNKNOWN": self.oidc_unknown,
+            "WANGGE_EXPORT_DAYS": str(self.export_days),
             "WANGGE_FSYNC": "on" if self.fsync else "off",
         }
         assert len(names) == len(fields(self))

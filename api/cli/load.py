@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from pathlib import Path
 from typing import Annotated
@@ -57,7 +56,8 @@ def load_boundaries(
     """装载边界：行政区或业务图层 / load boundaries: administrative areas or an overlay."""
     valid_from = _date(from_)
     process.prepare()
-    from etl import boundaries, units  # heavy: imported while the child starts
+    from api.loads import follow  # heavy: imported while the child starts
+    from etl import boundaries
 
     with output.progress() as progress, edge.work() as session:
         report = boundaries.load(
@@ -76,11 +76,7 @@ def load_boundaries(
             dry_run=dry_run,
             progress=progress,
         )
-        # units stay where they are; which area each belongs to follows the new edition
-        if not dry_run and report.added + report.updated > 0:
-            followed = units.follow(session, report.source)
-            if followed is not None:
-                report.details["units"] = dataclasses.asdict(followed)
+        follow(session, report, dry_run=dry_run)
     if as_json:
         output.result(report.as_dict(), as_json=True)
     else:

@@ -31,6 +31,8 @@ KINDS: dict[str, str] = {  # kind → module:function
     "plan.rebalance": "api.jobs.planning:rebalance",
     "plan.ensemble": "api.jobs.planning:ensemble",
     "plan.import": "api.jobs.importing:import_plan",
+    "load": "api.jobs.loading:load",
+    "export": "api.jobs.exporting:export",
 }
 
 

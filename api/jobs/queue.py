@@ -28,8 +28,10 @@ KEPT_DAYS = 30
 ENDED = ("done", "failed", "cancelled")
 _SHOWN = (
     "id, kind, state, stage, done, total, result, problem, author, tries, asked_at, started_at, finished_at, "
-    "cancel_asked_at"
+    "cancel_asked_at, (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(params) "
+    "WHERE key IN ('file', 'what', 'level', 'source', 'column', 'dry_run', 'layer', 'format', 'name')) AS about"
 )
+_SEEN = "(CAST(:all AS boolean) OR author = :who OR (CAST(:plans AS boolean) AND kind LIKE 'plan.%'))"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,23 @@ class Asked:
     params: dict[str, Any]
     author: str
     tries: int
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Whose jobs are seen: one's own, those about plans, all. A job that is not seen does not exist."""
+
+    who: str = ""
+    plans: bool = True
+    all: bool = True
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For the queries."""
+        return {"who": self.who, "plans": self.plans, "all": self.all}
+
+
+EVERYTHING = Sight()
 
 
 # -- for whoever asks ------------------------------------------------------------------------------------------------
@@ -67,9 +86,10 @@ def ask(session: Session, kind: str, params: Mapping[str, Any], author: str) -> 
     return job.id
 
 
-def show(session: Session, job: int) -> dict[str, Any]:
-    """One job as it stands. Raises NotFound `no-such-job`."""
-    found = session.execute(text(f"SELECT {_SHOWN} FROM job WHERE id = :id"), {"id": job})  # noqa: S608
+def show(session: Session, job: int, sight: Sight = EVERYTHING) -> dict[str, Any]:
+    """One job as it stands; `about` is what of its parameters a person may want to know. Raises NotFound `no-such-job`."""
+    query = text(f"SELECT {_SHOWN} FROM job WHERE id = :id AND {_SEEN}")  # noqa: S608  fixed words
+    found = session.execute(query, {"id": job, **sight.values})
     row = found.mappings().one_or_none()
     if row is None:
         raise NotFound(
@@ -81,22 +101,23 @@ def show(session: Session, job: int) -> dict[str, Any]:
 
 def listing(
     session: Session, *, state: str | None = None, kind: str | None = None, limit: int = 100,
-    before: int | None = None,
+    before: int | None = None, sight: Sight = EVERYTHING,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Jobs, the latest first, those numbered below `before`."""
     rows = session.execute(
         text(
             f"SELECT {_SHOWN} FROM job WHERE (CAST(:state AS text) IS NULL OR state = :state) "  # noqa: S608
             "AND (CAST(:kind AS text) IS NULL OR kind = :kind) AND (CAST(:before AS bigint) IS NULL OR id < :before) "
-            "ORDER BY id DESC LIMIT :limit"
+            f"AND {_SEEN} ORDER BY id DESC LIMIT :limit"
         ),
-        {"state": state, "kind": kind, "before": before, "limit": limit},
+        {"state": state, "kind": kind, "before": before, "limit": limit, **sight.values},
     )
     return [dict(row) for row in rows.mappings()]
 
 
-def cancel(session: Session, job: int, who: str) -> dict[str, Any]:
+def cancel(session: Session, job: int, who: str, sight: Sight = EVERYTHING) -> dict[str, Any]:
     """Takes a queued job off the queue, asks a running one to stop; an ended one is a Conflict `job-ended`."""
+    show(session, job, sight)
     done = session.execute(
         text(
             "UPDATE job SET cancel_asked_at = coalesce(cancel_asked_at, now()), "

@@ -17,7 +17,7 @@ import psycopg
 import sqlalchemy.exc
 
 from api import problems, uploads
-from api.jobs import kinds, queue, running
+from api.jobs import keeping, kinds, queue, running
 from api.jobs.child import Child, memory_limit_bytes
 from api.jobs.queue import Asked
 from api.logs import log
@@ -28,7 +28,7 @@ from geo.settings import Settings
 LOOK_S = 1.0  # how often it looks without being called
 WATCH_S = 0.5
 HEED_S = 10.0  # a cancelled job that goes on longer than this is ended
-TIDY_S = 3600.0
+TIDY_S = 300.0
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, sqlalchemy.exc.DBAPIError, Unavailable)
 
 
@@ -84,6 +84,7 @@ class Worker:
             if time.monotonic() - self._tidied_s > TIDY_S:
                 queue.tidy(session)
                 uploads.tidy(self.settings, queue.wanted_uploads(session))
+                keeping.tidy(session, self.settings)
                 self._tidied_s = time.monotonic()
             asked = queue.claim(session)
         if asked is not None:

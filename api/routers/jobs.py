@@ -10,8 +10,9 @@ from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from api import answers, problems
-from api.dependencies import Service, TheService
+from api import answers, policy, problems
+from api.auth import Principal
+from api.dependencies import Service, ThePrincipal, TheService
 from api.jobs import queue
 from api.schemas import JobOf, JobsOf, Plain
 from api.writes import TheWrite
@@ -31,21 +32,27 @@ _waiting = 0
 
 
 @router.get("", summary="Jobs, the latest first")
-def jobs(asked: Annotated[JobsOf, Query()], request: Request, service: TheService) -> answers.Answer:
-    """What was asked for, by whom, and what became of it; whether a worker is there."""
+def jobs(
+    asked: Annotated[JobsOf, Query()], request: Request, service: TheService, principal: ThePrincipal
+) -> answers.Answer:
+    """What was asked for, by whom, and what became of it; whether a worker is there.
+
+    Everybody sees their own, planners also those about plans, admins all.
+    """
     with service.session() as session:
         found = queue.listing(
-            session, state=asked.state, kind=asked.kind, limit=asked.limit, before=asked.before
-        )
+            session, state=asked.state, kind=asked.kind, limit=asked.limit, before=asked.before,
+            sight=_sight(principal),
+        )  # fmt: skip
         lives = queue.worker_lives(session)
     lang = problems.language(request.scope)
-    made = {"jobs": [_shown(job, lang) for job in found], "worker": lives}
+    made = {"jobs": [problems.with_problem(job, lang) for job in found], "worker": lives}
     return answers.json(made, etag=answers.etag(made), cache="private, no-cache")
 
 
 @router.get("/{id}", summary="One job")
 async def job(
-    asked: Annotated[JobOf, Query()], id: Id, request: Request, service: TheService
+    asked: Annotated[JobOf, Query()], id: Id, request: Request, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
     """How far the job is and what came of it.
 
@@ -59,7 +66,7 @@ async def job(
     _waiting += 1
     try:
         while True:
-            found, etag = await run_in_threadpool(_look, service, id, lang)
+            found, etag = await run_in_threadpool(_look, service, id, lang, _sight(principal))
             news = etag not in known if known else found["state"] in queue.ENDED
             if news or time.monotonic() >= until or await request.is_disconnected():
                 return answers.json(found, etag=etag, cache="private, no-cache")
@@ -69,19 +76,23 @@ async def job(
 
 
 @router.post("/{id}/cancel", summary="Stop a job")
-def cancel(_: Annotated[Plain, Query()], id: Id, request: Request, write: TheWrite) -> answers.Answer:
+def cancel(
+    _: Annotated[Plain, Query()], id: Id, request: Request, principal: ThePrincipal, write: TheWrite
+) -> answers.Answer:
     """A queued job never starts; a running one is asked to stop, leaves nothing, and is ended if it does not listen."""
     lang = problems.language(request.scope)
 
     def effect(session: Session) -> answers.Answer:
-        return answers.json(_shown(queue.cancel(session, id, write.who), lang), status=202)
+        return answers.json(
+            problems.with_problem(queue.cancel(session, id, write.who, _sight(principal)), lang), status=202
+        )
 
     return write.once(effect)
 
 
 def accepted(session: Session, job: int, lang: Lang) -> answers.Answer:
     """202 for a job that was just asked for, with its address."""
-    found = with_notice(session, _shown(queue.show(session, job), lang))
+    found = with_notice(session, problems.with_problem(queue.show(session, job), lang))
     return answers.json(found, status=202, headers={"Location": f"/api/jobs/{job}"})
 
 
@@ -92,24 +103,14 @@ def with_notice(session: Session, found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _look(service: Service, id: int, lang: Lang) -> tuple[dict[str, Any], str]:
+def _sight(principal: Principal) -> queue.Sight:
+    """Whose jobs somebody sees: results of loads hold rows of cases, exports are their owner's."""
+    return queue.Sight(
+        principal.name or "", principal.role in policy.PLANNERS, principal.role in policy.ADMINS
+    )
+
+
+def _look(service: Service, id: int, lang: Lang, sight: queue.Sight) -> tuple[dict[str, Any], str]:
     with service.session() as session:
-        found = with_notice(session, _shown(queue.show(session, id), lang))
+        found = with_notice(session, problems.with_problem(queue.show(session, id, sight), lang))
     return found, answers.etag(found)
-
-
-def _shown(job: dict[str, Any], lang: Lang) -> dict[str, Any]:
-    """A job as it is answered: its problem as a problem of ours, in the caller's language and in both."""
-    problem = job["problem"]
-    if problem is not None:
-        what = (
-            f"{problem[lang]} {problem['do_' + lang]}" if lang == "en" else problem["zh"] + problem["do_zh"]
-        )
-        facts = {name: value for name, value in problem.pop("facts", {}).items() if name in problems.FACTS}
-        problem = {
-            "type": f"urn:wangge:problem:{problem.pop('code')}",
-            "detail": what.strip(),
-            **problem,
-            **facts,
-        }
-    return {**job, "problem": problem}

@@ -12,16 +12,12 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from api import answers, plan_files, plan_imports, problems, uploads, writes
+from api import answers, plan_files, plan_imports, problems, writes
 from api.dependencies import Service, ThePrincipal, TheService
-from api.jobs import queue
-from api.routers import shown
-from api.routers.jobs import accepted
+from api.routers import receiving, shown
 from api.schemas import ImportOf, Plain
 from geo.areas import CITY
 from geo.db.tables import Audit
@@ -39,25 +35,11 @@ async def import_plan(
     asked: Annotated[ImportOf, Query()], request: Request, service: TheService
 ) -> answers.Answer:
     """The body is the file itself (a zip for shapefiles). It is opened by a limited child; 202 and the job's address."""
-    lang = problems.language(request.scope)
-    upload = await uploads.store(service.settings, asked.file, request.stream())
-    write = writes.of(request, upload.sha256)
-    params = {**asked.model_dump(exclude={"lang", "file"}), **upload.params}
-    begun: list[int] = []
-
-    def effect(session: Session) -> answers.Answer:
-        plan_imports.refuse_name(session, asked.name)
-        begun.append(queue.ask(session, "plan.import", params, write.who))
-        return accepted(session, begun[0], lang)
-
-    try:
-        answer = await run_in_threadpool(write.once, effect)
-    except BaseException:
-        uploads.remove(service.settings, upload.folder)
-        raise
-    if not begun:  # the key was known: its job has the file that came then
-        uploads.remove(service.settings, upload.folder)
-    return answer
+    params = asked.model_dump(exclude={"lang", "file"})
+    return await receiving.as_job(
+        request, service, "plan.import", asked.file, params, problems.language(request.scope),
+        check=lambda session: plan_imports.refuse_name(session, asked.name),
+    )  # fmt: skip
 
 
 @router.get("/{plan}/export.csv", summary="Which grid each unit belongs to", response_class=Response)

@@ -17,9 +17,10 @@ from etl.boundaries.evidence import believed_crs, datum_notice, short
 from etl.boundaries.layout import choose
 from etl.boundaries.levels import CHINESE, level_name
 from etl.boundaries.rows import Areas, areas
+from etl.drawn import shapes
 from etl.locks import wait_for
 from etl.reading import DRIVERS, read_vector
-from etl.rejects import LoadReport, store
+from etl.rejects import KEPT_HEADERS, LoadReport, store
 from geo import crs as coordinates
 from geo.db.tables import Edition, Level, LoadRun
 from geo.db.versions import bump
@@ -42,6 +43,7 @@ def load(
     replace: bool = False,
     dissolve: bool = False,
     dry_run: bool = False,
+    who: str = "operator",
     progress: Progress = silent,
 ) -> LoadReport:
     """Load one file of areas as an edition of `level`; flushes, never commits.
@@ -64,6 +66,7 @@ def load(
     report = _begin(
         Path(path), name, {key: value for key, value in options.items() if value not in (None, False)}
     )
+    report.who = who
     wait_for(session, "boundaries", name)
     if not dry_run and _seen_before(session, report, replace):
         return report
@@ -76,6 +79,7 @@ def load(
     layout = choose(file.frame, name, rank, code_field, name_field, parent_field)
     report.layout, report.crs = layout.as_dict(), short(used)
     report.details |= {"driver": file.driver, "layer": file.layer}
+    report.details["header"] = [str(c) for c in file.frame.columns if c != "geometry"][:KEPT_HEADERS]
     _tell_reading(file.notices, report)
     _tell_rank(name, report)
     progress("areas", 0, len(file.frame))
@@ -88,6 +92,7 @@ def load(
     checks.siblings(found, projected, rank is not None, report)
     datum_notice(session, found.geoms, name, report)
     parents.settle(session, found, rank, measuring, report)
+    report.drawn = shapes(found.geoms)
     area_m2 = np.asarray(shapely.area(projected), dtype=np.float64)
     report.details |= {"measuring_crs": measuring, "area_m2": round(float(area_m2.sum()), 1)}
     progress("write", 0, len(found))

@@ -41,7 +41,8 @@ from etl.cases.store import (
 from etl.cleaning.distinct import each_once
 from etl.cleaning.positions import looks_swapped
 from etl.cleaning.problems import reject
-from etl.rejects import KEPT_REJECTS, LoadReport, Reject, reserve_run_id, store
+from etl.drawn import points
+from etl.rejects import KEPT_HEADERS, KEPT_REJECTS, LoadReport, Reject, reserve_run_id, store
 from etl.repeats import Repeats
 from etl.runs import same_again
 from etl.tables.door import open_table, sha256
@@ -75,6 +76,7 @@ def load(
     dry_run: bool = False,
     now: dt.datetime | None = None,
     strict: bool = False,
+    who: str = "operator",
     progress: Progress = silent,
 ) -> LoadReport:
     """Load a file of cases as `source`; returns the account of every row.
@@ -93,6 +95,7 @@ def load(
         report = LoadReport(
             "cases", name, path.name, b"", started, options, rules.layout.as_dict(), rules.crs, table.encoding
         )
+        report.who = who
         _begin(report, table)
         if not dry_run:
             lock_source(session, name)
@@ -129,6 +132,7 @@ def _digest(path: Path | None) -> str | None:
 
 def _begin(report: LoadReport, table: Table) -> None:
     report.details |= {"driver": table.driver, "row_word": table.word, **table.facts}
+    report.details["header"] = table.header[:KEPT_HEADERS]
     for code, zh, en in table.notices:
         report.notice(code, zh, en, count=1)
 
@@ -167,6 +171,7 @@ def _try(table: Table, rules: Rules, report: LoadReport, progress: Progress) -> 
         )
         progress("read", report.rows_in)
     _refuse_swapped(positions, rules)
+    report.drawn = points(positions)
     _tell_repeats(report, table, rules, repeats)
     _fill_originals(report, table, rules)
     report.added = report.rows_in - report.rejected - report.duplicate
@@ -212,6 +217,7 @@ def _load(
                 outside += int(((item.units < 0) & ~np.isnan(item.cleaned.lon)).sum())
             progress("copy", report.rows_in)
     _refuse_swapped(positions, rules)
+    report.drawn = points(positions)
     if repeats.any():
         expected = _tell_repeats(report, table, rules, repeats)
         removed = writer.drop_repeats()

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from etl import reading
+from etl.drawn import points
 from etl.facilities import datum, store
 from etl.facilities.rows import Facilities, clean
 from etl.limits import DRIVERS
-from etl.rejects import LoadReport
+from etl.rejects import KEPT_HEADERS, LoadReport
 from etl.rejects import store as store_run
 from etl.repeats import Repeats
 from etl.runs import same_again
@@ -38,6 +39,7 @@ def load(
     map_file: Path | None = None,
     encoding: str | None = None,
     dry_run: bool = False,
+    who: str = "operator",
     progress: Progress = silent,
 ) -> LoadReport:
     """Load a file of facilities of one kind; the kind is also the source its identifiers belong to.
@@ -55,10 +57,12 @@ def load(
     started = dt.datetime.now(dt.UTC)
     options = {"crs": crs, "encoding": encoding, "map": _digest(map_file)}
     report = LoadReport("facilities", name, path.name, b"", started, options)
+    report.who = who
     table = open_table(path, encoding=encoding)
     report.content_sha256 = sha256(path)
     report.encoding = table.encoding
     report.details |= {"driver": table.driver, "row_word": table.word, **table.facts}
+    report.details["header"] = table.header[:KEPT_HEADERS]
     if not dry_run:
         store.lock(session, name)
         again = same_again(session, report)
@@ -69,6 +73,7 @@ def load(
     report.crs = _crs(table, layout, crs)
     found = _read(table, layout, report.crs, path, progress)
     _account(report, found)
+    report.drawn = points([(found.lon, found.lat)])
     _weigh(session, report, found, asked=crs != "auto")
     found = _without_repeats(report, found)
     _write(session, report, found, name, dry_run)

@@ -12,6 +12,7 @@ import shapely
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from etl.drawn import shapes
 from etl.locks import wait_for
 from etl.network import files
 from etl.network.files import Ways
@@ -31,6 +32,7 @@ def load(
     class_: str | None = None,
     encoding: str | None = None,
     dry_run: bool = False,
+    who: str = "operator",
     progress: Progress = silent,
 ) -> LoadReport:
     """Loads roads, rails, waters, bridges and paths; merged on (source, the source's own way id).
@@ -42,10 +44,12 @@ def load(
     progress("read", 0, None)
     ways = files.read(path, crs=crs, layer=layer, class_=class_, encoding=encoding)
     report = LoadReport("network", source or ways.source, path.name, _sha256(path), started)
+    report.who = who
     report.options = {"layer": layer, "class": class_}
     report.layout, report.crs, report.encoding = ways.layout, ways.crs, ways.encoding
     _account(report, ways)
     unique = _unique(report, ways)
+    report.drawn = shapes(np.array(ways.geometry, dtype=object))
     if dry_run:
         report.added = len(unique)
         report.check()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from etl.drawn import shapes
 from etl.locks import wait_for
 from etl.rejects import LoadReport, Reject, reserve_run_id, store
 from etl.tables import sha256
@@ -42,6 +43,7 @@ def load(
     layer: str | None = None,
     encoding: str | None = None,
     dry_run: bool = False,
+    who: str = "operator",
     progress: Progress = silent,
 ) -> LoadReport:
     """Loads one weight column; what was loaded under that name before is replaced. Flushes, never commits.
@@ -56,10 +58,12 @@ def load(
     progress("read", 0, None)
     rows = files.read(path, column, value_field=value_field, crs=crs, layer=layer, encoding=encoding)
     report = LoadReport("weights", column, path.name, sha256(path), started)
+    report.who = who
     report.rows_in, report.crs, report.encoding = rows.rows_in, rows.crs, rows.encoding
     report.personal_columns = rows.personal
     for reject in rows.rejects:
         report.reject(reject)
+    report.drawn = None if rows.shapes is None else shapes(rows.shapes)
     progress("share", 0, len(rows.numbers))
     shares = _shares(session, rows, ground, code_field, report)
     value = shares.total(rows.values, len(ground.ids))

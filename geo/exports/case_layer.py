@@ -29,6 +29,8 @@ COPY (SELECT source_id, source_case_id, category_id, opened_at, closed_at, due_a
       WHERE (%(from)s::timestamptz IS NULL OR opened_at >= %(from)s::timestamptz)
         AND (%(to)s::timestamptz IS NULL OR opened_at < %(to)s::timestamptz)
         AND (%(categories)s::int[] IS NULL OR category_id = ANY(%(categories)s::int[]))
+        AND (%(origins)s::int[] IS NULL OR origin = ANY(%(origins)s::int[]))
+        AND (%(statuses)s::int[] IS NULL OR status = ANY(%(statuses)s::int[]))
         AND {seen})
 TO STDOUT (FORMAT binary)""")
 FIELDS = (
@@ -70,6 +72,8 @@ def cases(
     category_ids: list[int] | None = None,
     batch_rows: int = 65_536,
     seen: Scope = CITY,
+    origins: list[int] | None = None,
+    statuses: list[int] | None = None,
 ) -> Layer:
     """All cases of a period (half-open instants) that are seen, streamed: no description, no attributes, nothing personal.
 
@@ -81,7 +85,13 @@ def cases(
     schema = _shape(none, timezone, words).schema
 
     def batches() -> Iterator[pa.RecordBatch]:
-        arguments = {"from": opened_from, "to": opened_to, "categories": category_ids}
+        arguments = {
+            "from": opened_from,
+            "to": opened_to,
+            "categories": category_ids,
+            "origins": origins,
+            "statuses": statuses,
+        }
         with raw(session).cursor() as cursor:
             for block in read_columns(cursor, _within(seen), FIELDS, batch_rows, arguments):
                 yield _shape(block, timezone, words)
