@@ -1048,6 +1048,93 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/loads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Loads, the latest first */
+        get: operations["loads_api_loads_get"];
+        put?: never;
+        /** A file becomes rows, as a job */
+        post: operations["load_api_loads_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/loads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One load and its rejects */
+        get: operations["one_api_loads__id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/loads/{id}/rejects.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rejected rows, to correct and load again */
+        get: operations["rejects_api_loads__id__rejects_csv_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own exports, the latest first */
+        get: operations["listing_api_exports_get"];
+        put?: never;
+        /** A layer becomes a file */
+        post: operations["export_api_exports_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/exports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The file of an export */
+        get: operations["file_api_exports__id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/zones": {
         parameters: {
             query?: never;
@@ -1488,6 +1575,60 @@ export interface components {
             reason: string;
             /** Grid */
             grid?: string | null;
+        };
+        /** ExportOf */
+        ExportOf: {
+            /**
+             * Layer
+             * @enum {string}
+             */
+            layer: "boundaries" | "units" | "grids" | "cases" | "facilities" | "heatmap" | "hexagons";
+            /**
+             * Format
+             * @default gpkg
+             * @enum {string}
+             */
+            format: "gpkg" | "geojson" | "shp.zip" | "fgb" | "parquet" | "kml" | "csv" | "xlsx";
+            /**
+             * Crs
+             * @default EPSG:4326
+             */
+            crs: string;
+            /**
+             * Encoding
+             * @default utf-8
+             * @enum {string}
+             */
+            encoding: "utf-8" | "gbk";
+            /**
+             * Plan
+             * @default current
+             */
+            plan: string;
+            /** Level */
+            level?: string | null;
+            /** Kind */
+            kind?: string | null;
+            /** By */
+            by?: string | null;
+            /**
+             * Measure
+             * @default cases
+             * @enum {string}
+             */
+            measure: "cases" | "open" | "overdue" | "per_km2" | "per_1000_households" | "median_days_to_close" | "response_share" | "resolved_share" | "satisfied_share";
+            /** From */
+            from?: string | null;
+            /** To */
+            to?: string | null;
+            /** Category */
+            category?: string[];
+            /** Origin */
+            origin?: ("unknown" | "citizen" | "patrol" | "sensor" | "other")[];
+            /** Status */
+            status?: ("open" | "closed" | "void")[];
+            /** Asof */
+            asof?: string | null;
         };
         /**
          * Fix
@@ -3876,6 +4017,214 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    loads_api_loads_get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+                limit?: number;
+                before?: number | null;
+                what?: ("boundaries" | "cases" | "facilities" | "network" | "weights" | "plan") | null;
+                source?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    load_api_loads_post: {
+        parameters: {
+            query: {
+                lang?: ("zh" | "en") | null;
+                what: "boundaries" | "cases" | "facilities" | "network" | "weights";
+                file: string;
+                dry_run?: boolean;
+                level?: string | null;
+                source?: string | null;
+                kind?: string | null;
+                column?: string | null;
+                crs?: string;
+                encoding?: string | null;
+                layer?: string | null;
+                from?: string | null;
+                map?: string | null;
+                code_field?: string | null;
+                name_field?: string | null;
+                parent_field?: string | null;
+                value_field?: string | null;
+                class?: ("road" | "rail" | "water" | "bridge" | "path") | null;
+                replace?: boolean;
+                dissolve?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    one_api_loads__id__get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+                limit?: number;
+                after?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    rejects_api_loads__id__rejects_csv_get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+        };
+    };
+    listing_api_exports_get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+                limit?: number;
+                before?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    export_api_exports_post: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportOf"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "application/geopackage+sqlite3": unknown;
+                    "application/geo+json": unknown;
+                    "application/zip": unknown;
+                    "application/flatgeobuf": unknown;
+                    "application/vnd.apache.parquet": unknown;
+                    "application/vnd.google-earth.kml+xml": unknown;
+                    "text/csv": unknown;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                };
+            };
+        };
+    };
+    file_api_exports__id__get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geopackage+sqlite3": unknown;
+                    "application/geo+json": unknown;
+                    "application/zip": unknown;
+                    "application/flatgeobuf": unknown;
+                    "application/vnd.apache.parquet": unknown;
+                    "application/vnd.google-earth.kml+xml": unknown;
+                    "text/csv": unknown;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                    "application/octet-stream": unknown;
                 };
             };
         };
