@@ -20,10 +20,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from api import layers
-from api.auth import Principal
+from api.auth import Area, Principal
+from geo import areas
 from geo.cases import CaseFilter
 from geo.columns import ColumnStore
-from geo.errors import Forbidden, NotFound
+from geo.errors import Forbidden, NotFound, RefusedArgument
 from geo.progress import Progress, silent
 from geo.settings import Settings
 
@@ -76,13 +77,22 @@ def begin(asked: Mapping[str, Any], who: Principal, lang: str) -> dict[str, Any]
     return {**asked, "place": secrets.token_hex(16), "lang": lang, "area": area}
 
 
-def check(who: Principal, layer: str, area: Mapping[str, str] | None = None) -> bool:
-    """Whether somebody may have the rows of a layer; of cases an admin may, everybody's else."""
-    return layer != "cases" or who.role == "admin"
+def check(who: Principal, layer: str, area: Mapping[str, str] | None) -> bool:
+    """Whether somebody may have the rows of a layer: of cases an admin all, a supervisor those of the area that is
+    theirs now; of everything else whoever may export at all."""
+    if layer != "cases" or who.role == "admin":
+        return True
+    own = None if who.area is None else {"level": who.area.level, "code": who.area.code}
+    return who.role == "supervisor" and area is not None and area == own
 
 
-def refuse_cases() -> Forbidden:
-    """Cases are not for this role."""
+def refuse_cases(who: Principal) -> Forbidden:
+    """Cases are not for this role, or there is no area whose cases they could be."""
+    if who.role == "supervisor":
+        return Forbidden(
+            "您的账户没有责任区，不能导出案件。", "Your account has no area, so there are no cases to export.",
+            code="no-area", field="layer", do_zh="请管理员设定责任区。", do_en="Ask an administrator to set it.",
+        )  # fmt: skip
     return Forbidden(
         "您的角色不能导出案件。", "Your role may not export cases.", code="cases-barred", field="layer",
         do_zh="可导出热力图或六边形。", do_en="Export a heat map or hexagons instead.",
@@ -110,7 +120,7 @@ def make(
         written = layers.export(
             session, settings, question(params), folder / f"{layer}.{ending}", who=who,
             crs=params.get("crs", "EPSG:4326"), encoding=params.get("encoding", "utf-8"), progress=progress,
-            store=store, told=_told(params),
+            store=store, told=_told(params), seen=_seen(session, params),
         )  # fmt: skip
         with written.path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -127,6 +137,20 @@ def make(
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _seen(session: Session, params: Mapping[str, Any]) -> areas.Scope:
+    """How far rows of cases are seen: the whole city for who has no area, else that area as it is today."""
+    area = params.get("area")
+    if area is None:
+        return areas.CITY
+    found = areas.scope(session, Area(area["level"], area["code"]))
+    if found.boundary is None and params["layer"] == "cases":
+        raise RefusedArgument(
+            "您的责任区在今天的边界中不存在。", "Your area is not in the boundaries in force today.", code="area-gone",
+            field="layer", do_zh="请管理员更新。", do_en="Ask an administrator to set a new one.",
+        )  # fmt: skip
+    return found
 
 
 def question(params: Mapping[str, Any]) -> layers.Asked:

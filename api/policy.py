@@ -54,7 +54,7 @@ UPLOADS = (
 )
 PDF = "application/pdf"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-Scope = Literal["none", "own", "sight", "area", "drafts", "city", "people"]
+Scope = Literal["none", "own", "sight", "area", "drafts", "export", "city", "people"]
 SCOPES: Mapping[Scope, tuple[str, str]] = {
     "none": ("对所有人相同，不含城市数据", "the same for all, nothing of the city's data"),
     "own": ("只涉及提问者本人", "of the one who asks alone"),
@@ -69,6 +69,10 @@ SCOPES: Mapping[Scope, tuple[str, str]] = {
     "drafts": (
         "方案与草案，以全市案件计算数字，不给出案件行",
         "plans and drafts, with figures of all cases and no row of them",
+    ),
+    "export": (
+        "精确的图层；案件行：督导员仅本责任区，管理员全市，规划员没有",
+        "exact layers; rows of cases: a supervisor's area, an administrator's whole city, none for a planner",
     ),
     "city": ("全市的装载记录与拒收行", "what was loaded, with rejected rows of the whole city"),
     "people": ("账户与操作记录", "accounts, and what was done by whom"),
@@ -756,7 +760,7 @@ TABLE: tuple[Rule, ...] = (
         "导出图层（规划员不含案件）",
         "a layer becomes a file; cases not for planners",
         body_bytes=_SMALL,
-        scope="area",
+        scope="export",
     ),
     Rule("GET", "/api/exports", READERS, (JSON,), "本人的导出", "one's own exports", scope="own"),
     Rule(

@@ -36,12 +36,11 @@ def export(
     Cases are exported without descriptions and further columns of their source. Heat maps are exact. Who took how
     many rows of what is in the audit.
     """
-    if not exports.check(principal, given.layer):
-        raise exports.refuse_cases()
     lang = problems.language(request.scope)
-    params = exports.begin(
-        given.model_dump(exclude_defaults=True, mode="json") | _said(given), principal, lang
-    )
+    asked = given.model_dump(exclude_defaults=True, mode="json") | _said(given)
+    params = exports.begin(asked, principal, lang)
+    if not exports.check(principal, given.layer, params["area"]):
+        raise exports.refuse_cases(principal)
     waits = "respond-async" not in request.headers.get("prefer", "")
 
     def effect(session: Session) -> answers.Answer:

@@ -287,6 +287,41 @@ def test_planners_have_no_rows_of_cases(worked: Any, people: Any) -> None:
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:wangge:problem:cases-barred")
 
 
+def test_a_supervisor_has_the_cases_of_the_own_area_alone(worked: Any, people: Any, tmp_path: Path) -> None:
+    whole = read(fetched(worked, layer="cases", format="csv").content, "csv", tmp_path)
+    mine = read(fetched(worked, people["supervisor"], layer="cases", format="csv").content, "csv", tmp_path)
+    south = whole[
+        whole["unit_code"].fillna("").between("U0000", "U0499")
+    ]  # the street S1 is the town's south
+    assert len(mine) == len(south) > 0 and set(mine["source_case_id"]) == set(south["source_case_id"])
+    with sessions.session(worked.settings) as session:
+        what = session.scalar(
+            text(
+                "SELECT what FROM audit WHERE act = 'export' AND who = 'a supervisor' ORDER BY id DESC LIMIT 1"
+            )
+        )
+    assert (what["rows"], what["area"]) == (len(mine), {"level": "street", "code": "S1"})
+
+
+def test_no_area_no_cases(worked: Any) -> None:
+    nowhere = person(worked.settings, "without area", "supervisor")
+    answer = ask(worked, nowhere, layer="cases")
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:wangge:problem:no-area")
+    gone = person(worked.settings, "area gone", "supervisor", ("street", "S9"))
+    job = ended(worked, ask(worked, gone, layer="cases"), gone)
+    assert (job["state"], job["problem"]["type"]) == ("failed", "urn:wangge:problem:area-gone")
+    assert fetched(worked, gone, layer="heatmap", format="csv").status_code == 200
+
+
+def test_a_supervisor_of_another_area_now_has_the_old_file_no_more(worked: Any) -> None:
+    who = person(worked.settings, "moves on", "supervisor", ("community", "C00"))
+    place = str(fetched(worked, who, layer="cases", format="csv").request.url.path)
+    with sessions.session(worked.settings) as session:
+        session.execute(text("UPDATE app_user SET area_code = 'C01' WHERE name = 'moves on'"))
+    worked.app.state.service.principals.__init__(worked.app.state.service.principals._look_up)
+    assert worked.get(place, headers=who).status_code == 404
+
+
 def test_an_admin_who_became_a_planner_has_no_cases_any_more(worked: Any) -> None:
     who = person(worked.settings, "was an admin", "admin")
     place = str(fetched(worked, who, layer="cases", format="csv").request.url.path)

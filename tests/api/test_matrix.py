@@ -10,6 +10,7 @@ over C00, one over C11, and one over the sea; else one that exists, another one,
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -172,9 +173,17 @@ LINES = (
     # loads and jobs
     line("GET", "/api/runs", admins("200")),
     line("GET", "/api/runs/{id}", admins("200 200 404")),
-    line("GET", "/api/jobs", planners("200")),
-    line("GET", "/api/jobs/{id}", planners("200 200 404")),
-    line("POST", "/api/jobs/{id}/cancel", planners("409 409 404")),
+    line("GET", "/api/jobs", readers("200")),
+    line("GET", "/api/jobs/{id}", {**readers("404"), "planner": "200 200 404", "admin": "200 200 404"}),  # jobs about plans
+    line("POST", "/api/jobs/{id}/cancel", {**readers("404"), "planner": "409 409 404", "admin": "409 409 404"}),
+    line("POST", "/api/loads", admins("400"), "what=cases&file=a.csv", content=b"x",
+         headers={"Content-Type": "application/octet-stream"}),
+    line("GET", "/api/loads", admins("200")),
+    line("GET", "/api/loads/{id}", admins("200 200 404")),
+    line("GET", "/api/loads/{id}/rejects.csv", admins("200 200 404")),
+    line("POST", "/api/exports", readers("400"), json={"layer": "people"}),
+    line("GET", "/api/exports", readers("200")),
+    line("GET", "/api/exports/{id}", {**readers("404"), "planner": "200 404 404", "admin": "200 200 404"}),
     # maps
     line("GET", "/tiles/plans/{plan}/grids", everyone("404 200 404", "200 200 404")),
     line("GET", "/tiles/plans/{plan}/grids/{z}/{x}/{y}.mvt", everyone("404 200 404", "200 200 404")),
@@ -211,6 +220,7 @@ def objects(town: Any) -> dict[str, tuple[str, str, str]]:
             )
             for a in ("张规划", "别人")
         ]
+        exports = [an_export(session, town.settings, a) for a in ("张规划", "别人")]
         run = session.scalar(
             text(
                 "INSERT INTO load_run (kind, source, file_name, content_sha256, started_at) "
@@ -226,10 +236,31 @@ def objects(town: Any) -> dict[str, tuple[str, str, str]]:
         "name": ("张规划", "公众", NONE),
         "/api/cases/{id}": (str(cases[0]), str(cases[1]), "999999999"),
         "/api/runs/{id}": ("1", str(run), "999"),
+        "/api/loads/{id}": ("1", str(run), "999"),
+        "/api/loads/{id}/rejects.csv": ("1", str(run), "999"),
+        "/api/exports/{id}": (*exports, "999999"),
         "/api/jobs": (str(jobs[0]), str(jobs[1]), "999999"),
         "case tile": tuple(at),  # type: ignore[dict-item]
         "tile": ("12/3371/1551", "12/3371/1551", "12/3371/1551"),
     }
+
+
+def an_export(session: Any, settings: Any, author: str) -> str:
+    """A finished export of somebody, with its file."""
+    place = secrets.token_hex(16)
+    folder = settings.exports_dir / place
+    folder.mkdir(parents=True)
+    (folder / "grids.csv").write_text("code\n")
+    return str(
+        session.scalar(
+            text(
+                "INSERT INTO job (kind, state, author, params, result, finished_at) VALUES ('export', 'done', :a, "
+                "jsonb_build_object('layer', 'grids', 'format', 'csv', 'place', CAST(:p AS text)), "
+                "'{\"file\": \"grids.csv\", \"media_type\": \"text/csv\"}', now()) RETURNING id"
+            ),
+            {"a": author, "p": place},
+        )
+    )
 
 
 def tile(lon: float, lat: float, z: int) -> str:
