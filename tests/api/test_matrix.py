@@ -238,7 +238,7 @@ def objects(town: Any) -> dict[str, tuple[str, str, str]]:
         "/api/runs/{id}": ("1", str(run), "999"),
         "/api/loads/{id}": ("1", str(run), "999"),
         "/api/loads/{id}/rejects.csv": ("1", str(run), "999"),
-        "/api/exports/{id}": (*exports, "999999"),
+        "/api/exports/{id}": (exports[0], exports[1], "999999"),
         "/api/jobs": (str(jobs[0]), str(jobs[1]), "999999"),
         "case tile": tuple(at),  # type: ignore[dict-item]
         "tile": ("12/3371/1551", "12/3371/1551", "12/3371/1551"),
@@ -256,7 +256,7 @@ def an_export(session: Any, settings: Any, author: str) -> str:
             text(
                 "INSERT INTO job (kind, state, author, params, result, finished_at) VALUES ('export', 'done', :a, "
                 "jsonb_build_object('layer', 'grids', 'format', 'csv', 'place', CAST(:p AS text)), "
-                "'{\"file\": \"grids.csv\", \"media_type\": \"text/csv\"}', now()) RETURNING id"
+                '\'{"file": "grids.csv", "media_type": "text/csv"}\', now()) RETURNING id'
             ),
             {"a": author, "p": place},
         )
