@@ -28,14 +28,15 @@ def picture(found: Gathered, zh: bool) -> Picture:
     nothing = str(classify.ramps()["no_data"])
     colours = [ramp[c] if c >= 0 else nothing for c in place.tolist()]
     chosen = np.isin(heat.codes.astype(str), list(found.view.codes)) & drawn
-    detail_m = COARSE_M if len(heat.codes) > MANY else FINE_M
+    few = len(heat.codes) <= MANY  # beyond it lines would cover what they divide
+    detail_m = FINE_M if few else COARSE_M
     svg, bar_m = draw(
         Scene(
             areas=found.shapes[drawn],
             colours=[c for c, is_drawn in zip(colours, drawn.tolist(), strict=True) if is_drawn],
             limit=found.ground.limit,
             water=found.ground.water,
-            lines=array(shapely.boundary(found.shapes[drawn]).tolist()),
+            lines=array(shapely.boundary(found.shapes[drawn]).tolist()) if few else array([]),
             borders=array(shapely.boundary(found.shapes[chosen]).tolist()),
         ),
         detail_m,

@@ -10,12 +10,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geo.analysis.kernels import I4, I8, NONE, STATUS_MASK, U1, U4, VOID, Slots, _select, _still_open
+from geo.analysis.kernels import CLOSED, I4, I8, NONE, STATUS_MASK, U1, U4, VOID, Slots, _select
 
 F8 = NDArray[np.float64]
-CASES, BEGUN, OPEN, OVERDUE, DECIDED, LATE, ANSWERED, SATISFIED, CITIZEN, PATROL, LOST, AWAY = range(12)
-SUMS = 12
+BEGUN, OPEN, OVERDUE, DECIDED, LOST, AWAY, LATE_CLOSED = range(7)
+SUMS = 7
 HOURS = 7 * 24
+WEEKS_BEFORE = 7 * 10_000 + 3  # 1970-01-01 was a Thursday; unsigned division is several times as fast
 
 
 @njit(cache=True, nogil=True)
@@ -32,52 +33,46 @@ def walk(
     asof: int,
     starts: I8,
     ends: I8,
+    kinds: I8,
     sums: I8,
     ticks: U4,
 ) -> int:
-    """Fills `sums` (named by the constants above) and `ticks` (opening to closing of cases closed by `asof`); returns
-    how many ticks. LOST: unplaced, AWAY: outside every unit."""
-    m = 0
+    """Fills `kinds` (cases by their facts), `sums` (named by the constants above) and `ticks` (opening to closing of
+    cases closed by `asof`, at most the last tick); returns how many ticks. LOST: unplaced, AWAY: outside every unit.
+
+    Without branches: on real cases a processor guesses half of them wrong, which took six times as long.
+    """
+    m = begun = open_ = overdue = decided = late = lost = away = np.int64(0)
     for s in range(len(starts)):
         for i in range(starts[s], ends[s]):
             fact = facts[i]
-            if not keep[fact] or not (every or wanted[slots[i]]):
-                continue
-            sums[CASES] += 1
-            if unit[i] == -2:
-                sums[LOST] += 1
-            elif unit[i] == -1:
-                sums[AWAY] += 1
-            origin, answer, status = (fact >> 2) & 7, fact >> 5, fact & STATUS_MASK
-            if origin == 1:
-                sums[CITIZEN] += 1
-            elif origin == 2:
-                sums[PATROL] += 1
-            if answer > 0:
-                sums[ANSWERED] += 1
-                if answer == 2:
-                    sums[SATISFIED] += 1
-            if status == VOID:
-                continue
-            done = closed[i]
-            if done != NONE and done <= asof:
-                ticks[m] = done - opened[i]
-                m += 1
-            if opened[i] > asof:
-                continue
-            sums[BEGUN] += 1
-            still = _still_open(fact, done, asof)
-            if still:
-                sums[OPEN] += 1
-                if due[i] < asof:
-                    sums[OVERDUE] += 1
-                    sums[DECIDED] += 1
-                    sums[LATE] += 1
-            elif due[i] != NONE and done != NONE:
-                sums[DECIDED] += 1
-                if done > due[i]:
-                    sums[LATE] += 1
-    return m
+            asked = np.int64(keep[fact])
+            if not every:
+                asked &= np.int64(wanted[slots[i]])
+            kinds[fact] += asked
+            lost += asked & np.int64(unit[i] == -2)
+            away += asked & np.int64(unit[i] == -1)
+            status, done, until = fact & STATUS_MASK, closed[i], due[i]
+            live = asked & np.int64(status != VOID)
+            by_then = live & np.int64(done <= asof)
+            ticks[m] = done - opened[i]
+            m += by_then
+            started = live & np.int64(opened[i] <= asof)
+            still = started & np.int64(done > asof) & np.int64((done != NONE) | (status != CLOSED))
+            passed = np.int64(until < asof)
+            begun += started
+            open_ += still
+            overdue += still & passed
+            decided += (by_then & np.int64(until != NONE)) | (still & passed)
+            late += by_then & np.int64(until < done)
+    sums[BEGUN] += begun
+    sums[OPEN] += open_
+    sums[OVERDUE] += overdue
+    sums[DECIDED] += decided
+    sums[LATE_CLOSED] += late
+    sums[LOST] += lost
+    sums[AWAY] += away
+    return int(m)
 
 
 @njit(cache=True, nogil=True)
@@ -113,9 +108,9 @@ def count_hours(
                     low = middle
                 else:
                     high = middle - 1
-            within = second + offset_s[low] - np.int64(day[i]) * 86_400
-            hour = min(max(within // 3600, 0), 23)
-            cells[(np.int64(day[i]) + 3) % 7 * 24 + hour] += 1  # 1970-01-01 was a Thursday
+            within = np.uint32(min(max(second + offset_s[low] - np.int64(day[i]) * 86_400, 0), 86_399))
+            weekday = np.uint32(day[i] + WEEKS_BEFORE) % np.uint32(7)
+            cells[weekday * np.uint32(24) + within // np.uint32(3600)] += 1
             if unit[i] == -2:
                 beside[0] += 1
             elif unit[i] == -1:

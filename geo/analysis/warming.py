@@ -51,7 +51,15 @@ def _figures(slots: NDArray[Any]) -> None:
     asked = (slots, wanted, True, whole, facts, keep)
     ticks = np.empty(3, np.uint32)
     figure_kernels.walk(
-        *asked, opened, closed, closed, 2, *rows, np.zeros(figure_kernels.SUMS, np.int64), ticks
+        *asked,
+        opened,
+        closed,
+        closed,
+        2,
+        *rows,
+        np.zeros(256, np.int64),
+        np.zeros(figure_kernels.SUMS, np.int64),
+        ticks,
     )
     cells = np.zeros(figure_kernels.HOURS, np.int64)
     figure_kernels.count_hours(*asked, whole, opened, 0, 1, step, step, *rows, cells, np.zeros(3, np.int64))

@@ -4,41 +4,50 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 from geo.exports.safety import neutralise
 from maps.reports.view import Cell, Sheet
 
-WIDEST = 60  # characters
+WIDEST, LOOKED_AT = 60, 200  # characters; rows that decide how wide a column is
 
 
 def workbook(sheets: Sequence[Sheet]) -> bytes:
     """The .xlsx file; heads are bold and stay in sight, columns as wide as what they hold."""
     from openpyxl import Workbook  # only who writes a workbook waits for this import
-    from openpyxl.styles import Font
     from openpyxl.utils import get_column_letter
 
-    book = Workbook()
-    book.remove(book.worksheets[0])
+    book = Workbook(write_only=True)
     for one in sheets:
         sheet = book.create_sheet(one.title[:31])
-        for row in (one.head, *one.rows):
-            sheet.append([_safe(cell) for cell in row])
-        for cell in sheet[1]:
-            cell.font = Font(bold=True)
-        sheet.freeze_panes = "A2"
         for i in range(len(one.head)):
-            width = max(_width(row[i]) for row in (one.head, *one.rows) if i < len(row))
+            width = max(_width(row[i]) for row in (one.head, *one.rows[:LOOKED_AT]) if i < len(row))
             sheet.column_dimensions[get_column_letter(i + 1)].width = min(width + 2, WIDEST)
+        sheet.freeze_panes = "A2"
+        sheet.append([_bold(sheet, text) for text in one.head])
+        for row in one.rows:
+            sheet.append([_safe(cell) for cell in row])
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
 
 
+def _bold(sheet: Any, text: str) -> Any:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
+    cell = WriteOnlyCell(sheet, value=_text(text))
+    cell.font = Font(bold=True)
+    return cell
+
+
 def _safe(cell: Cell) -> Cell:
     """Texts that a spreadsheet would run are neutralised; characters that a workbook cannot hold are left out."""
-    if not isinstance(cell, str):
-        return cell
-    return neutralise("".join(c for c in cell if c >= " " or c in "\t\n"))
+    return _text(cell) if isinstance(cell, str) else cell
+
+
+def _text(words: str) -> str:
+    return neutralise("".join(c for c in words if c >= " " or c in "\t\n"))
 
 
 def _width(cell: Cell) -> int:
