@@ -121,8 +121,8 @@ def count_hours(
 
 @njit(cache=True, nogil=True)
 def order_statistics(slots: U4, ticks: U4, n: I8, low: I8, high: I8, out: F8) -> None:
-    """Of every slot the values at the places `low` and `high` (from 1) of its sorted ticks in out[0] and out[1]; NaN
-    where low is 0. `n`: how many ticks each slot has."""
+    """Of every slot the median in out[0], and the values at the places `low` and `high` (from 1) of its sorted ticks in
+    out[1] and out[2]; NaN where there is no tick, or low is 0. `n`: how many ticks each slot has."""
     at = np.zeros(len(n) + 1, dtype=np.int64)
     for slot in range(len(n)):
         at[slot + 1] = at[slot] + n[slot]
@@ -132,12 +132,17 @@ def order_statistics(slots: U4, ticks: U4, n: I8, low: I8, high: I8, out: F8) ->
         laid[place[slots[i]]] = ticks[i]
         place[slots[i]] += 1
     for slot in range(len(n)):
-        out[0, slot] = np.nan
-        out[1, slot] = np.nan
-        if low[slot] > 0:
-            group = laid[at[slot] : at[slot + 1]]
-            out[0, slot] = _select(group, low[slot] - 1)
-            out[1, slot] = _select(group, high[slot] - 1)
+        out[:, slot] = np.nan
+        k = n[slot]
+        if k == 0:
+            continue
+        group = laid[at[slot] : at[slot + 1]]
+        upper = _select(group, k // 2)
+        lower = upper if k % 2 else _select(group[: k // 2], k // 2 - 1)
+        out[0, slot] = (np.float64(lower) + np.float64(upper)) / 2.0
+        if low[slot] > 0:  # what lies below the middle is looked for below it, and so above
+            out[1, slot] = _select(group[: k // 2], low[slot] - 1)
+            out[2, slot] = _select(group[k // 2 :], high[slot] - 1 - k // 2)
 
 
 @njit(cache=True, nogil=True)

@@ -64,7 +64,7 @@ def _figures(slots: NDArray[Any]) -> None:
     cells = np.zeros(figure_kernels.HOURS, np.int64)
     figure_kernels.count_hours(*asked, whole, opened, 0, 1, step, step, *rows, cells, np.zeros(3, np.int64))
     n = np.zeros(4, np.int64)
-    figure_kernels.order_statistics(np.zeros(0, np.uint32), ticks[:0], n, n, n, np.empty((2, 4)))
+    figure_kernels.order_statistics(np.zeros(0, np.uint32), ticks[:0], n, n, n, np.empty((3, 4)))
     one = np.ones(1)
     figure_kernels.count_apart(one, one, 1.0, *rows, step.copy(), step.copy())
 

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from geo.db import session as sessions
 from maps.reports.paper import chinese_font
+from tests.web.conftest import AXE, AXE_RUN
 
 VIEW = {"by": "grid", "measure": "cases", "from": "2024-03-01", "to": "2024-04-01"}
 
@@ -142,6 +143,20 @@ def test_the_page_opens_alone(town: Any, browser: Browser, tmp_path: Any, view: 
     assert page.locator(".legend span").count() >= 1
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_page_is_accessible(town: Any, browser: Browser, tmp_path: Any, width: int) -> None:
+    if not AXE.is_file():
+        pytest.skip("no axe-core (python hatch_build.py build)")
+    file = tmp_path / "report.html"
+    file.write_bytes(ask(town, "html").content)
+    context = browser.new_context(viewport={"width": width, "height": 844}, bypass_csp=True)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.add_script_tag(path=AXE)
+    assert page.evaluate(AXE_RUN) == []
+    context.close()
 
 
 def test_it_is_in_the_audit_and_only_when_it_was_made(town: Any) -> None:

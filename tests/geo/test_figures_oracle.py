@@ -249,6 +249,9 @@ def test_indicators_are_the_heat_map_with_room_around(
     found = indicators(made.session, made.store, measure=measure, where=where, plan=plan)  # type: ignore[arg-type]
     heat = made.heat(by="grid", plan=plan, where=where, measure=measure)
     np.testing.assert_array_equal(found.heat.values, heat.values)
+    np.testing.assert_array_equal(found.heat.n, heat.n)
+    for name in ("total", "unplaced", "outside", "unassigned", "measure", "unit", "asof", "version"):
+        assert getattr(found.heat, name) == getattr(heat, name), name
     known = ~np.isnan(heat.values)
     ranks = found.ranks
     assert (ranks.rank[~known] == 0).all()
