@@ -70,7 +70,7 @@ export class EditorMap {
     this.scene = scene;
     this.unitsFrom = zoomOfUnits(scene.ids.length, bbox);
     this.map = new MapLibre({
-      container, style: style.EMPTY_STYLE, bounds: bbox, fitBoundsOptions: { padding: 30 }, maxZoom: 18.9, attributionControl: false, dragRotate: false,
+      container, style: style.EMPTY_STYLE, bounds: bbox, fitBoundsOptions: { padding: { top: 96, left: 30, right: 50, bottom: 56 } }, maxZoom: 18.9, attributionControl: false, dragRotate: false,
       pitchWithRotate: false, touchPitch: false, fadeDuration: 0, localIdeographFontFamily: style.FONTS, boxZoom: false, doubleClickZoom: false,
     });
     this.map.touchZoomRotate.disableRotation();

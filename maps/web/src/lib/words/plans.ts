@@ -283,6 +283,7 @@ export const PLANS = {
   joQueued: ["排队中…", "Queued…"],
   joRunning: ["正在计算…", "Computing…"],
   joStop: ["停止", "Stop"],
+  joGoesOn: ["关闭此窗口不会停止计算，结果会出现在方案列表里。", "Closing this window does not stop it; the result appears in the list of plans."],
   joCancelled: ["已停止，什么都没有改变。", "Stopped; nothing was changed."],
   chChart: ["取舍图：越靠左越均衡，越靠上越紧凑，圆越大跨社区越多", "Trade-off: further left more even, further up more compact, larger dots cross more communities"],
   chHow: ["绿色：偏差在 {t} 以内。越靠左越均衡，越靠上越紧凑；圆越大，跨社区的网格越多。", "Green: within {t}. Further left is more even, further up more compact; the larger the dot, the more grids cross communities."],

@@ -16,7 +16,7 @@ export function drawPlan(canvas: HTMLCanvasElement, ground: Ground, grid: Int32A
   pen.clearRect(0, 0, canvas.width, canvas.height);
   ground.units.forEach((_, u) => {
     const c = colours[grid[u] as number] ?? OPEN;
-    const side = Math.max(1.5, Math.sqrt(ground.area_m2[u] ?? 0) * metre * 1.12);
+    const side = Math.max(1.5, Math.sqrt(ground.area_m2[u] ?? 0) * metre * 1.3);
     pen.fillStyle = c === OPEN ? "#b3261e" : (FILLS[c] as string);
     pen.fillRect(dx + ((ground.lon[u] ?? 0) - w) * narrow * scale - side / 2, canvas.height - dy - ((ground.lat[u] ?? 0) - s) * scale - side / 2, side, side);
   });
