@@ -107,8 +107,10 @@ def cut(page: Page, wang: Api, plan: int) -> None:
     large = [c for c, m2 in zip(ground["codes"], ground["area_m2"], strict=True) if m2 > 30_000]
     code = min(
         (c for c in large if held[c] not in locked),
-        key=lambda c: abs(spot(page, ground, c)[0] - middle["width"] / 2)
-        + abs(spot(page, ground, c)[1] - middle["height"] / 2),
+        key=lambda c: (
+            abs(spot(page, ground, c)[0] - middle["width"] / 2)
+            + abs(spot(page, ground, c)[1] - middle["height"] / 2)
+        ),
     )
     x, y = spot(page, ground, code)
     page.keyboard.press("v")

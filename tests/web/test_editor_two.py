@@ -186,7 +186,9 @@ def test_a_supervisor_looks_and_comments_but_changes_nothing(
         expect(page.locator(".answer")).to_contain_text("已改。")
 
 
-def test_a_phone_shows_the_plan_and_says_kindly_why_it_is_not_edited(town: Any, visit: Any, wang: Api) -> None:
+def test_a_phone_shows_the_plan_and_says_kindly_why_it_is_not_edited(
+    town: Any, visit: Any, wang: Api
+) -> None:
     plan = wang.draft("手机")
     with at_desk(visit, town.url, wang.token, phone=True) as watched:
         page = open_editor(watched, plan)
