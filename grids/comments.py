@@ -59,6 +59,8 @@ def add(
     )
     session.add(made)
     session.flush()
+    session.add(Audit(who=author, act="plan.comment", what={"plan": row.id, "comment": made.id}))
+    session.flush()
     session.refresh(made)
     return _comment(made)
 

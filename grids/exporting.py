@@ -68,7 +68,7 @@ def metrics(session: Session, plan: int | str, weight: str | None = None) -> tup
 
 def note(session: Session, plan_id: int, what: dict[str, Any], who: str) -> None:
     """Every export is audited: who, what, how many rows."""
-    session.add(Audit(who=who, act="export", what={"layer": "plan", "plan": plan_id, **what}))
+    session.add(Audit(who=who, act="export", what={"layer": "plan", "plan": plan_id, "k": None, **what}))
     session.flush()
 
 

@@ -53,7 +53,7 @@ def export_csv(
         if _known(request, tag):
             return _unchanged(tag)
         rows = plans.assignment(session, row.id)
-        what = {"layer": "assignment", "plan": row.id, "rows": len(rows), "format": ".csv"}
+        what = {"layer": "assignment", "plan": row.id, "rows": len(rows), "k": None, "format": ".csv"}
         session.add(Audit(who=principal.name or "", act="export", what=what))
     return StreamingResponse(
         _lines(rows), media_type="text/csv; charset=utf-8", headers=_headers(name, ".csv", tag)

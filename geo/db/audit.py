@@ -24,13 +24,15 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.db.session import raw
 from geo.errors import Unavailable
 from geo.settings import Settings
 
-_ROWS = text(
+_ROWS = (
     "SELECT id, seq, sha256, jsonb_build_array(seq, extract(epoch FROM at), who, act, what)::text AS written "
     "FROM audit ORDER BY seq NULLS FIRST, id"
 )
+ROWS_AT_ONCE = 10_000
 _HEAD = text("SELECT seq, sha256 FROM audit WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1")
 
 
@@ -75,15 +77,18 @@ def verify(session: Session, settings: Settings) -> Verified:
     forged = next((bad for _, bad in seals if bad), None)
     wanted = {seal.seq: seal for seal, _ in _since_restore(seals)}
     link, seen, agreed = b"", 0, 0
-    for row in session.execute(_ROWS.execution_options(yield_per=10_000)):
-        bad = _broken(row, seen + 1, link)
-        if bad is not None:
-            return Verified(seen, link.hex(), agreed, bad)
-        link, seen = bytes(row.sha256), seen + 1
-        seal = wanted.get(seen)
-        if seal is not None and seal.sha256 != link.hex():
-            return Verified(seen, link.hex(), agreed, _altered(seen, row.id))
-        agreed += seal is not None
+    session.flush()
+    with raw(session).cursor(name="audit_chain", binary=True) as cursor:
+        cursor.itersize = ROWS_AT_ONCE
+        for row_id, seq, sha256, written in cursor.execute(_ROWS):
+            bad = _broken(row_id, seq, sha256, written, seen + 1, link)
+            if bad is not None:
+                return Verified(seen, link.hex(), agreed, bad)
+            link, seen = sha256, seen + 1
+            seal = wanted.get(seen)
+            if seal is not None and seal.sha256 != link.hex():
+                return Verified(seen, link.hex(), agreed, _altered(seen, row_id))
+            agreed += seal is not None
     newest = max(wanted, default=0)
     if newest > seen:
         return Verified(seen, link.hex(), agreed, _cut_off(seen + 1, newest))
@@ -132,18 +137,20 @@ def people(session: Session) -> list[str]:
     return list(session.scalars(text("SELECT DISTINCT who FROM audit ORDER BY who")))
 
 
-def _broken(row: Any, number: int, link: bytes) -> Bad | None:
-    if row.seq is None:
+def _broken(
+    row_id: int, seq: int | None, sha256: bytes | None, written: str, number: int, link: bytes
+) -> Bad | None:
+    if seq is None:
         return Bad(
-            number, row.id, "unchained",
-            f"第 {row.id} 行不在链中（绕过触发器写入）。", f"Row {row.id} is not in the chain (written past the trigger).",
+            number, row_id, "unchained",
+            f"第 {row_id} 行不在链中（绕过触发器写入）。", f"Row {row_id} is not in the chain (written past the trigger).",
         )  # fmt: skip
-    if row.seq != number:
+    if seq != number:
         return Bad(
             number, None, "missing", f"链中缺第 {number} 号。", f"Number {number} of the chain is missing."
         )
-    if hashlib.sha256(link + row.written.encode()).digest() != bytes(row.sha256 or b""):
-        return _altered(number, row.id)
+    if hashlib.sha256(link + written.encode()).digest() != sha256:
+        return _altered(number, row_id)
     return None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
+from geo.db.tables import Audit
 from geo.db.versions import bump
 from grids.drafts import answers, rows
 from grids.drafts.desk import Desk
@@ -66,6 +67,8 @@ def write(session: Session, desk: Desk, draft: Draft, change: Change, author: st
     }
     moved = (draft.partition.graph.ids[flip.units], np.append(grids.ids, 0)[flip.to_grid])
     at = rows.append(session, row, moved, act=change.act, undoes=change.undoes, what=what, author=author)
+    told = {"plan": row.id, "revision": row.revision, "act": change.act, "units": len(flip.units)}
+    session.add(Audit(who=author, act="plan.edit", what=told))
     rows.draw(session, ledger, grids.ids, changed)
     rows.set_values(session, grids, altered)
     if plan:

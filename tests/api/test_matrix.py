@@ -121,6 +121,7 @@ LINES = (
     line("GET", "/api/matrix", everyone("200")),
     line("GET", "/api/indicators", readers("200"), "by=grid"),
     line("GET", "/api/repeats", only("200", "worker", "supervisor", "admin", "wrong area", "no area")),
+    line("POST", "/api/reports", readers("400"), json={"format": "doc"}),
     # plans as they are
     line("GET", "/api/plans", everyone("200")),
     line("GET", "/api/plans/{plan}", everyone("404 200 404", "200 200 404")),
@@ -135,6 +136,8 @@ LINES = (
     line("GET", "/api/plans/{plan}/grids", readers("200 200 404")),
     line("GET", "/api/plans/{plan}/assignment", readers("200 200 404")),
     line("GET", "/api/plans/{plan}/edits", readers("200 200 404")),
+    line("GET", "/api/plans/{plan}/changes", readers("200 200 404"), "since=0"),
+    line("GET", "/api/plans/{plan}/ground", readers("200 200 404")),
     line("GET", "/api/plans/{plan}/lineage", readers("200 200 404")),
     line("GET", "/api/plans/{plan}/comments", readers("200 200 404")),
     # plans in the making
