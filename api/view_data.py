@@ -20,8 +20,10 @@ from geo.analysis.matrix import Matrix, matrix
 from geo.analysis.summary import Summary, summary
 from geo.cases import CaseFilter
 from geo.columns import ColumnStore
+from geo.errors import RefusedArgument
 from geo.heat import HeatMap, Series
 
+MOST_ZONES = 30_000  # some seconds of drawing
 DAILY_UP_TO, WEEKLY_UP_TO = 62, 740  # days of a period whose trend is drawn by day, by week
 
 
@@ -62,6 +64,8 @@ def gather(
     asked: dict[str, Any] = {"by": view.by, "plan": view.plan, "where": view.where, "measure": view.measure}
     ranked = None if view.by.startswith("hexagon") else indicators(factory, store, asof=view.asof, **asked)
     found = ranked.heat if ranked is not None else heat(factory, store, asof=view.asof, **asked)
+    if len(found.codes) > MOST_ZONES:
+        raise _too_many(len(found.codes))
     chosen: dict[str, Any] = {"by": view.by if view.codes else None, "codes": view.codes, "plan": view.plan}
     polygons = [None] * len(found.codes) if not len(found.codes) else forms.polygons_of(session, found)
     shapes = np.empty(len(polygons), dtype=object)
@@ -78,6 +82,17 @@ def gather(
         shapes=shapes,
         ground=outlines.surroundings(session, today),
         category_names=_names(store, view.where.categories, lang),
+    )
+
+
+def _too_many(zones: int) -> RefusedArgument:
+    return RefusedArgument(
+        f"{zones:,} 个区域画不进一份报告（最多 {MOST_ZONES:,}）。",
+        f"{zones:,} zones do not fit into one report (at most {MOST_ZONES:,}).",
+        code="too-many-zones",
+        field="view.by",
+        do_zh="请用更大的六边形，或按网格、社区。",
+        do_en="Use larger hexagons, or grids or communities.",
     )
 
 

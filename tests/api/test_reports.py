@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import text
 
+from api import view_data
 from geo.db import session as sessions
 from maps.reports.paper import chinese_font
 from tests.web.conftest import AXE, AXE_RUN
@@ -203,6 +204,15 @@ def test_refusals(town: Any, body: Any, status: int, field: str | None) -> None:
     assert answer.headers["content-type"].startswith("application/problem+json")
     if field is not None:
         assert answer.json()["field"].removeprefix("view.") == field
+
+
+def test_a_map_of_too_many_zones_is_refused(town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view_data, "MOST_ZONES", 19)
+    answer = ask(town, "html")
+    assert answer.status_code == 400
+    assert answer.json()["field"] == "view.by"
+    assert answer.json()["type"].endswith("too-many-zones")
+    assert ask(town, "html", {**VIEW, "by": "community"}).status_code == 200
 
 
 def test_a_name_that_would_run_is_text(town: Any) -> None:
