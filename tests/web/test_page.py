@@ -283,18 +283,20 @@ def test_signing_in_shows_what_the_public_may_not_see(town: Any, visit: Any) -> 
     page = watched.open("/?by=grid&period=7d")
     expect(page.locator(".legend")).to_contain_text("少于 5")
     page.click("header button:has-text('登录')")
-    page.fill("dialog input", "wrong")
+    page.click("#way-token")
+    page.fill("#sign-in-token", "wrong")
     page.click("dialog button.primary")
     expect(page.locator("dialog [role=alert]")).to_be_visible()
     watched.errors.clear()  # the browser itself notes the 401
-    page.fill("dialog input", town.token)
+    page.fill("#sign-in-token", town.token)
     page.click("dialog button.primary")
     expect(page.locator("dialog")).to_have_count(0)
     watched.settle()
     expect(page.locator(".legend")).not_to_contain_text("少于 5")
     cookies = page.context.cookies()
     assert all(c["httpOnly"] and c["sameSite"] == "Strict" for c in cookies) and cookies
-    page.click("header button:has-text('退出登录')")
+    page.click("header .opener")
+    page.click("#account-menu button:has-text('退出登录')")
     expect(page.locator(".legend")).to_contain_text("少于 5")
     watched.clean()
 
@@ -306,7 +308,8 @@ def test_staff_click_a_number_down_to_its_cases(town: Any, visit: Any) -> None:
     expect(page.locator("#zone-name")).to_be_visible()
     assert page.locator(".cases").count() == 0
     page.click("header button:has-text('登录')")
-    page.fill("dialog input", town.token)
+    page.click("#way-token")
+    page.fill("#sign-in-token", town.token)
     page.click("dialog button.primary")
     expect(page.locator(".cases li")).to_have_count(20)
     code = urllib.parse.parse_qs(urllib.parse.urlsplit(page.url).query)["zone"][0]
@@ -372,7 +375,8 @@ def test_cases_without_any_zone_are_found_and_drawn_as_hexagons(cases_only: Any,
     public = coloured(page)
     assert public > 0, "the public sees the cells that hide nobody"
     page.click("header button:has-text('登录')")
-    page.fill("dialog input", cases_only.token)
+    page.click("#way-token")
+    page.fill("#sign-in-token", cases_only.token)
     page.click("dialog button.primary")
     expect(page.locator("dialog")).to_have_count(0)
     watched.settle()

@@ -7,9 +7,11 @@ export class Problem extends Error {
   readonly code: string;
   readonly title: string;
   readonly detail: string;
+  readonly waitS: number; // how long the service asks to wait; 0: it does not say
 
-  constructor(status: number, code: string, title: string, detail: string) {
+  constructor(status: number, code: string, title: string, detail: string, waitS = 0) {
     super(detail || title);
+    this.waitS = waitS;
     this.status = status;
     this.code = code;
     this.title = title;
@@ -45,10 +47,10 @@ export function asking<P extends keyof paths>(path: P, query: Asked<P>, inside: 
 async function problem(response: Response): Promise<Problem> {
   const body = (await response.json().catch(() => ({}))) as Partial<Record<"type" | "title" | "detail", string>>;
   const code = body.type?.split(":").pop() ?? String(response.status);
-  return new Problem(response.status, code, body.title ?? response.statusText, body.detail ?? "");
+  return new Problem(response.status, code, body.title ?? response.statusText, body.detail ?? "", Number(response.headers.get("retry-after")) || 0);
 }
 
-async function ask(url: string, lang: Lang, options: RequestInit): Promise<Response> {
+async function fetched(url: string, lang: Lang, options: RequestInit): Promise<Response> {
   const headers = { Accept: "application/json", "Accept-Language": lang, ...options.headers };
   const response = await fetch(url, { ...options, headers }).catch((failure: unknown) => {
     if (options.signal?.aborted) throw failure;
@@ -59,14 +61,21 @@ async function ask(url: string, lang: Lang, options: RequestInit): Promise<Respo
 }
 
 export async function get<T>(url: string, lang: Lang, signal?: AbortSignal): Promise<T> {
-  const response = await ask(url, lang, signal ? { signal } : {});
+  const response = await fetched(url, lang, signal ? { signal } : {});
   return (await response.json()) as T;
 }
 
-export async function send(method: "POST" | "DELETE", url: string, lang: Lang, body?: unknown): Promise<void> {
+export type Method = "POST" | "PATCH" | "PUT" | "DELETE";
+
+export async function send(method: Method, url: string, lang: Lang, body?: unknown): Promise<Response> {
   const headers: Record<string, string> = { "X-Requested-With": "wangge" }; // no other site can send this header
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  await ask(url, lang, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  return await fetched(url, lang, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+}
+
+/** A change whose answer is wanted. */
+export async function ask<T>(method: Method, url: string, lang: Lang, body?: unknown): Promise<T> {
+  return (await (await send(method, url, lang, body)).json()) as T;
 }
 
 /** A file made by the service, given to the reader to keep. Its name, or null when a job makes it and it is not there yet. */

@@ -367,13 +367,13 @@ class Store {
     if (search !== location.search) history.replaceState(null, "", location.pathname + search);
   }
 
-  async signIn(token: string): Promise<void> {
-    await send("POST", "/api/session", this.lang, { token });
+  async signIn(by: { token: string } | { name: string; password: string }): Promise<void> {
+    await send("POST", "/api/session", this.lang, by);
     await this.loadCity();
   }
 
   async signOut(): Promise<void> {
-    await this.during(() => send("DELETE", "/api/session", this.lang));
+    await this.during(async () => void (await send("DELETE", "/api/session", this.lang)));
     await this.loadCity();
   }
 }

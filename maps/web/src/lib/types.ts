@@ -9,8 +9,9 @@ export type Role = "public" | "worker" | "supervisor" | "planner" | "admin";
 export interface Who {
   role: Role;
   name: string | null; // null: not signed in
-  area: { level: string; code: string } | null;
+  area: { level: string; code: string; name: string } | null;
   expires_at: string | null;
+  oidc: string | null; // what the button of the single sign-on says; null without one
 }
 
 export interface CategoryNode {

@@ -1,0 +1,109 @@
+// What the page of people asks the service, and what comes back.
+import { ask, get } from "../lib/api.ts";
+import { say } from "../lib/i18n.ts";
+import { MESSAGES, type Key } from "../lib/messages.ts";
+import type { Lang, Role } from "../lib/types.ts";
+
+export const ROLES: readonly Role[] = ["worker", "supervisor", "planner", "admin", "public"];
+/** Roles that answer for one area. */
+export const isBound = (role: Role): boolean => role === "worker" || role === "supervisor";
+
+export interface AreaOf {
+  level: string;
+  code: string;
+  name?: string | null; // null: not in today's boundaries
+}
+
+export interface Token {
+  id: number;
+  label: string;
+  created_at: string;
+  expires_at: string;
+  seen_at: string | null;
+}
+
+export interface User {
+  name: string;
+  role: Role;
+  area: AreaOf | null;
+  password: boolean;
+  oidc: boolean;
+  created_at: string;
+  disabled_at: string | null;
+  seen_at: string | null;
+  sessions: number;
+  tokens: Token[];
+  password_made?: string | null; // in the answer to what made it, once
+}
+
+export interface Issued {
+  token: string;
+  id: number;
+  label: string;
+  expires_at: string;
+}
+
+export interface Act {
+  id: number;
+  seq: number | null;
+  at: string;
+  who: string;
+  act: string;
+  what: Record<string, unknown>;
+}
+
+export interface Acts {
+  acts: Act[];
+  people: string[];
+  next: number | null;
+}
+
+export interface ChainState {
+  rows: number;
+  head: string;
+  seals: number;
+  first_bad: { seq: number; kind: string; zh: string; en: string } | null;
+}
+
+const at = (name: string, rest = ""): string => `/api/users/${encodeURIComponent(name)}${rest}`;
+
+export const users = (lang: Lang): Promise<{ users: User[] }> => get("/api/users", lang);
+
+export const addUser = (lang: Lang, body: unknown): Promise<User> => ask("POST", "/api/users", lang, body);
+
+export const changeUser = (lang: Lang, name: string, body: unknown): Promise<User> => ask("PATCH", at(name), lang, body);
+
+/** A new password; made by the service unless one is given. */
+export const setPassword = (lang: Lang, name: string, password: string | null): Promise<User> =>
+  ask("POST", at(name, "/password"), lang, password === null ? {} : { password });
+
+export const issueToken = (lang: Lang, name: string, label: string, days: number): Promise<Issued> =>
+  ask("POST", at(name, "/tokens"), lang, { label, days });
+
+export const revokeToken = (lang: Lang, name: string, id: number): Promise<User> => ask("DELETE", at(name, `/tokens/${id}`), lang);
+
+/** An act in the reader's language; one that has no word here as it is written. */
+export function actWord(lang: Lang, act: string): string {
+  const key = `act_${act.replaceAll(/[ .]/g, "_")}`;
+  return key in MESSAGES ? MESSAGES[key as Key][lang === "zh" ? 0 : 1] : act;
+}
+
+const VALUES: Record<string, string> = { password: "wayPassword", oidc: "wayOidc", token: "wayToken" };
+
+function valueWord(lang: Lang, name: string, value: unknown): string {
+  if (typeof value === "boolean") return say(lang, value ? "yes" : "no");
+  if (typeof value === "object") return JSON.stringify(value);
+  const key = name === "by" ? VALUES[String(value)] : `role_${String(value)}`;
+  return key && key in MESSAGES && ["by", "role", "from", "to"].includes(name) ? say(lang, key as Key) : String(value);
+}
+
+/** What an act was about, in one line: "User 李明 · Role Planner"; names without a word here stand as they are written. */
+export function told(lang: Lang, what: Record<string, unknown>): string {
+  return Object.entries(what)
+    .filter(([, value]) => value !== null && value !== "")
+    .map(([name, value]) => {
+      const key = `what_${name}`;
+      return `${key in MESSAGES ? say(lang, key as Key) : name} ${valueWord(lang, name, value)}`;
+    })
+    .join(" · ");
+}
