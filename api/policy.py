@@ -732,6 +732,7 @@ TABLE: tuple[Rule, ...] = (
         body_bytes=LOAD_BYTES,
         takes=("application/octet-stream",),
         scope="city",
+        heavy_per_minute=30,
     ),
     Rule("GET", "/api/loads", ADMINS, (JSON,), "历次装载", "loads", scope="city"),
     Rule(
@@ -761,6 +762,7 @@ TABLE: tuple[Rule, ...] = (
         "a layer becomes a file; cases not for planners",
         body_bytes=_SMALL,
         scope="export",
+        heavy_per_minute=30,
     ),
     Rule("GET", "/api/exports", READERS, (JSON,), "本人的导出", "one's own exports", scope="own"),
     Rule(
