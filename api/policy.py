@@ -732,7 +732,7 @@ TABLE: tuple[Rule, ...] = (
         body_bytes=LOAD_BYTES,
         takes=("application/octet-stream",),
         scope="city",
-        heavy_per_minute=30,
+        heavy_per_minute=60,  # a folder of files, one after another
     ),
     Rule("GET", "/api/loads", ADMINS, (JSON,), "历次装载", "loads", scope="city"),
     Rule(
