@@ -50,7 +50,7 @@ async function problem(response: Response): Promise<Problem> {
   return new Problem(response.status, code, body.title ?? response.statusText, body.detail ?? "", Number(response.headers.get("retry-after")) || 0);
 }
 
-async function fetched(url: string, lang: Lang, options: RequestInit): Promise<Response> {
+async function ask(url: string, lang: Lang, options: RequestInit): Promise<Response> {
   const headers = { Accept: "application/json", "Accept-Language": lang, ...options.headers };
   const response = await fetch(url, { ...options, headers }).catch((failure: unknown) => {
     if (options.signal?.aborted) throw failure;
@@ -61,7 +61,7 @@ async function fetched(url: string, lang: Lang, options: RequestInit): Promise<R
 }
 
 export async function get<T>(url: string, lang: Lang, signal?: AbortSignal): Promise<T> {
-  const response = await fetched(url, lang, signal ? { signal } : {});
+  const response = await ask(url, lang, signal ? { signal } : {});
   return (await response.json()) as T;
 }
 
@@ -70,11 +70,11 @@ export type Method = "POST" | "PATCH" | "PUT" | "DELETE";
 export async function send(method: Method, url: string, lang: Lang, body?: unknown): Promise<Response> {
   const headers: Record<string, string> = { "X-Requested-With": "wangge" }; // no other site can send this header
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  return await fetched(url, lang, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  return await ask(url, lang, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
 }
 
 /** A change whose answer is wanted. */
-export async function ask<T>(method: Method, url: string, lang: Lang, body?: unknown): Promise<T> {
+export async function change<T>(method: Method, url: string, lang: Lang, body?: unknown): Promise<T> {
   return (await (await send(method, url, lang, body)).json()) as T;
 }
 
