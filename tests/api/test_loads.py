@@ -14,6 +14,7 @@ from typing import Any
 import geopandas
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import shapely
 from sqlalchemy import text
@@ -23,7 +24,7 @@ from api.jobs import queue
 from etl.limits import Limits
 from geo.db import session as sessions
 from geo.settings import Settings
-from tests.api.at_work import working
+from tests.api.at_work import ODD, working
 from tests.api.conftest import SIDE, SOUTH, STEP, WEST
 from tests.api.files_at_work import HEADER, areas, as_csv, case_rows, ended, left, loaded, person, send
 from tests.etl.corpus_adapter import cases as corpus_cases
@@ -306,6 +307,28 @@ def test_cancelled_while_it_is_read_nothing_is_written(worked: Any) -> None:
     assert (job["state"], job["result"]) == ("cancelled", None)
     assert counted(worked.settings, "SELECT count(*) FROM source WHERE name = 'large'") == 0
     assert counted(worked.settings, "SELECT count(*) FROM load_run WHERE source = 'large'") == 0
+    assert left(worked.settings) == []
+
+
+def test_a_loader_that_is_killed_leaves_nothing(worked: Any) -> None:
+    answer = send(worked, as_csv(case_rows(400_000)), what="cases", file="死.csv", source="killed")
+    place = answer.headers["location"]
+    deadline = time.monotonic() + 60
+    while worked.staff(place).json()["done"] == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    work = [p for w in psutil.Process().children() for p in w.children() if str(ODD) in p.cmdline()]
+    assert len(work) == 1
+    work[0].kill()
+    job = ended(worked, answer)
+    assert (job["state"], job["problem"]["type"]) == ("failed", "urn:wangge:problem:job-crashed")
+    assert counted(worked.settings, "SELECT count(*) FROM source WHERE name = 'killed'") == 0
+    assert counted(worked.settings, "SELECT count(*) FROM audit WHERE what->>'source' = 'killed'") == 0
+    tables = counted(
+        worked.settings, "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'cases%'"
+    )
+    assert tables == counted(
+        worked.settings, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'cases'::regclass"
+    )
     assert left(worked.settings) == []
 
 
