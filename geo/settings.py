@@ -19,6 +19,7 @@ from pathlib import Path
 
 SOCKET_PATH_LIMIT_BYTES = 100  # the kernel's own limit is 107; PostgreSQL appends "/.s.PGSQL.5432"
 SOCKET_NAME = ".s.PGSQL.5432"
+ROLES = ("public", "worker", "supervisor", "planner", "admin")
 
 
 def default_home(environment: Mapping[str, str]) -> Path:
@@ -113,7 +114,7 @@ class Settings:
             oidc_client_secret=env.get("WANGGE_OIDC_CLIENT_SECRET") or "",
             oidc_label=env.get("WANGGE_OIDC_LABEL") or "",
             oidc_role_claim=env.get("WANGGE_OIDC_ROLE_CLAIM") or "",
-            oidc_roles=_words(env.get("WANGGE_OIDC_ROLES")),
+            oidc_roles=_pairs(env, "WANGGE_OIDC_ROLES"),
             oidc_unknown=_one_of(env, "WANGGE_OIDC_UNKNOWN", ("refuse", "public")),
             export_days=_whole(env, "WANGGE_EXPORT_DAYS", 7, 1, 30),
             fsync=env.get("WANGGE_FSYNC", "on") != "off",
@@ -207,6 +208,16 @@ def _one_of(env: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
     if text not in words:
         raise ValueError(f"{name}={text!r}: one of {', '.join(words)} is needed")
     return text
+
+
+def _pairs(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """`value=word` pairs, separated by commas."""
+    found = _words(env.get(name))
+    for pair in found:
+        value, _, word = pair.rpartition("=")
+        if not value or word not in ROLES:
+            raise ValueError(f"{name}={pair!r}: value=role is needed, role one of {', '.join(ROLES)}")
+    return found
 
 
 def _words(text: str | None) -> tuple[str, ...]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -313,6 +316,30 @@ def serving(settings: Settings) -> Iterator[tuple[str, Any]]:
     finally:
         server.should_exit = True
         thread.join(timeout=10)
+
+
+@contextlib.contextmanager
+def another_process(settings: Settings) -> Iterator[str]:
+    """The same service once more in a process of its own; its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "api.app:from_environment", "--factory", "--port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--log-level", "error"],
+        env={**os.environ, **settings.to_environment()},
+        start_new_session=True,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(url + "/healthz")
+                break
+            assert process.poll() is None, "the other process did not start"
+            time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def free_port() -> int:

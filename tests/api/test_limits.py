@@ -17,7 +17,7 @@ from geo.db import session as sessions
 from geo.errors import RateLimited
 from geo.settings import Settings
 from tests.api import signed_in as people
-from tests.api.conftest import serving
+from tests.api.conftest import another_process, serving
 
 NAME_LIMIT = limits.PER_NAME[0].n
 WRONG = {"name": "王工", "password": "no such password"}
@@ -93,7 +93,7 @@ def test_an_hour_of_guessing_ends(db: Session) -> None:
 def test_a_thousand_spoofed_addresses_and_two_processes(fresh: Any, wang: Any) -> None:
     """The header is only believed from a listed proxy; two processes share one count."""
     statuses: list[int] = []
-    with serving(fresh.settings) as (other, _):
+    with another_process(fresh.settings) as other:
         for i in range(1000):
             headers = {"X-Forwarded-For": f"203.0.{i // 250}.{i % 250}", "X-Real-IP": f"198.51.100.{i % 250}",
                        "Forwarded": f"for=192.0.2.{i % 250}"}  # fmt: skip
@@ -157,7 +157,7 @@ def test_heavy_routes(fresh: Any, wang: Any) -> None:
         "/api/plans/%E9%A6%96%E7%89%88/ensemble",
         {"plans": -1},
     )  # refused later: what counts is the asking
-    with serving(fresh.settings) as (other, _):
+    with another_process(fresh.settings) as other:
         statuses = [
             httpx.post((fresh.url, other)[i % 2] + path, json=body, headers=fresh.admin).status_code
             for i in range(rule.heavy_per_minute + 5)

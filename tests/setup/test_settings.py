@@ -37,13 +37,34 @@ def test_settings_survive_the_way_to_a_child() -> None:
         basemap_pmtiles=Path("/srv/base.pmtiles"),
         language="en",
         fsync=False,
+        session_idle_minutes=7,
+        session_hours=3,
+        small_office=True,
+        public_url="https://grid.example.cn",
+        oidc_issuer="https://id.example.cn/",
+        oidc_client_id="wangge",
+        oidc_client_secret="s3cret, with comma",
+        oidc_label="市民云",
+        oidc_role_claim="groups",
+        oidc_roles=("a=b=planner", "网格=supervisor"),
+        oidc_unknown="public",
     )
     assert Settings.from_environment(environment=settings.to_environment()) == settings
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("WANGGE_PORT", "1.5"), ("WANGGE_PORT", "x"), ("WANGGE_WORKERS", "-1"), ("WANGGE_PORT", "70000")],
+    [
+        ("WANGGE_PORT", "1.5"),
+        ("WANGGE_PORT", "x"),
+        ("WANGGE_WORKERS", "-1"),
+        ("WANGGE_PORT", "70000"),
+        ("WANGGE_SESSION_IDLE_MINUTES", "0"),
+        ("WANGGE_SESSION_HOURS", "forever"),
+        ("WANGGE_OIDC_UNKNOWN", "admin"),
+        ("WANGGE_OIDC_ROLES", "group=boss"),
+        ("WANGGE_OIDC_ROLES", "planner"),
+    ],
 )
 def test_a_wrong_variable_is_named(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
@@ -71,3 +92,7 @@ def test_nothing_is_read_when_a_module_is_imported() -> None:
     environment = {**os.environ, "WANGGE_PORT": "not a number", "WANGGE_HOME": "/nowhere/at/all"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_a_secret_is_not_shown_with_the_settings() -> None:
+    assert "hidden-one" not in repr(Settings(home=Path("/srv"), oidc_client_secret="hidden-one"))
