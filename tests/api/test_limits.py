@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import httpx
@@ -93,6 +94,7 @@ def test_an_hour_of_guessing_ends(db: Session) -> None:
 def test_a_thousand_spoofed_addresses_and_two_processes(fresh: Any, wang: Any) -> None:
     """The header is only believed from a listed proxy; two processes share one count."""
     statuses: list[int] = []
+    began = time.monotonic()
     with another_process(fresh.settings) as other:
         for i in range(1000):
             headers = {"X-Forwarded-For": f"203.0.{i // 250}.{i % 250}", "X-Real-IP": f"198.51.100.{i % 250}",
@@ -101,9 +103,10 @@ def test_a_thousand_spoofed_addresses_and_two_processes(fresh: Any, wang: Any) -
             statuses.append(
                 httpx.post(url + "/api/session", json={"token": f"wg_{i}"}, headers=headers).status_code
             )
+    minutes = (time.monotonic() - began) / 60
     assert set(statuses) == {401, 429}
     per_minute = limits.PER_ADDRESS[0].n
-    assert statuses.count(401) <= per_minute * 3, statuses.count(401)  # the thousand took under two minutes
+    assert statuses.count(401) <= per_minute * (minutes + 1.5), (statuses.count(401), minutes)
     assert statuses[: per_minute + 2].count(401) == per_minute
 
 

@@ -205,7 +205,9 @@ def test_the_record_of_acts(staffed: Any, visit: Any) -> None:
     watched = visit(staffed.url)
     page = people(watched, "/people/audit")
     expect(page.locator(".chain")).to_contain_text("记录完好")
-    page.click("header .opener")  # here, not over the map: what the menu covers there counts as too small to hit
+    page.click(
+        "header .opener"
+    )  # here, not over the map: what the menu covers there counts as too small to hit
     watched.accessible()
     page.keyboard.press("Escape")
     page.select_option("#audit-who", "根")
