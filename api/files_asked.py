@@ -107,7 +107,7 @@ ASKABLE: Mapping[str, frozenset[str]] = {
     "units": frozenset(),
     "grids": frozenset({"plan"}),
     "facilities": frozenset({"kind"}),
-    "cases": _CASES,
+    "cases": _CASES | {"by", "code", "plan", "state"},
     "heatmap": _CASES | {"by", "measure", "plan", "asof"},
     "hexagons": _CASES | {"by", "measure", "asof"},
 }
@@ -141,6 +141,10 @@ class ExportOf(Given):
     by: Annotated[str, StringConstraints(pattern=r"^[^\s:]{1,100}$|^hexagon:(7|8|9|10|11)$")] | None = Field(
         None, description="热力图区域：grid、hexagon:r、层级 / zones of the heat map"
     )
+    code: Word | None = Field(None, description="案件：只要此网格的（by=grid）/ cases: of this grid only")
+    state: Literal["open", "overdue"] | None = Field(
+        None, description="案件：最后数据时刻未办结或超期的 / cases: open or overdue at the last data instant"
+    )
     measure: Measure = Field("cases", description="热力图指标 / of the heat map")
     from_: Day | None = Field(None, alias="from", description="起始日（含） / first day")
     to: Day | None = Field(None, description="结束日（不含）/ day after the last")
@@ -157,6 +161,11 @@ class ExportOf(Given):
                 raise refuse(
                     f"图层 {self.layer} 没有 {shown}。", f"does not belong to the layer {self.layer}.", shown
                 )
+        of_grid = (self.by, self.code is None) == ("grid", False)
+        if self.layer == "cases" and not of_grid and (self.by or self.code):
+            raise refuse(
+                "案件只可按网格导出：by=grid 与 code。", "cases of a zone: by=grid together with code.", "by"
+            )
         if self.encoding != "utf-8" and self.format != "shp.zip":
             raise refuse("只有 Shapefile 可选编码。", "only a shapefile has another encoding.", "encoding")
         if self.from_ is not None and self.to is not None and self.from_ >= self.to:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import h3
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo import case_list
 from geo.analysis import counts
 from geo.areas import CITY, Scope
 from geo.cases import CaseFilter
@@ -39,7 +40,7 @@ LAYERS = ("boundaries", "units", "grids", "cases", "facilities", "heatmap", "hex
 
 @dataclass(frozen=True)
 class Asked:
-    """Which layer, and what of it: `plan` for grids and heat maps, `level`, `kind`, `by` and `measure` as in the API."""
+    """Which layer, and what of it: `plan` for grids, heat maps and the cases of a grid; the others as in the API."""
 
     layer: str
     plan: str = "current"
@@ -49,6 +50,8 @@ class Asked:
     measure: str = "cases"
     where: CaseFilter = field(default_factory=CaseFilter)
     asof: dt.datetime | None = None
+    code: str | None = None  # of the grid whose cases are wanted
+    state: Literal["open", "overdue"] | None = None  # of cases, when the data end
 
 
 def export(
@@ -99,12 +102,10 @@ def choose(
     if asked.layer == "facilities":
         return layers.facilities(session, asked.kind)
     if asked.layer == "cases":
-        return cases(session, asked.where, zone, seen)
+        return cases(session, asked.where, zone, seen, _part(session, settings, asked, store, today))
     if asked.layer in ("heatmap", "hexagons"):
         by = asked.by or ("hexagon:9" if asked.layer == "hexagons" else "grid")
-        if store is None:
-            store = ColumnStore(settings, watch=False)
-            store.refresh()
+        store = store or _opened(settings)
         found = counts.heat(
             lambda: nullcontext(session),
             store,
@@ -125,8 +126,35 @@ def choose(
     )
 
 
-def cases(session: Session, where: CaseFilter, timezone: str, seen: Scope = CITY) -> Layer:
-    """The cases of a period (days of the city's clock) and of the named categories, for export.
+def _opened(settings: Settings) -> ColumnStore:
+    store = ColumnStore(settings, watch=False)
+    store.refresh()
+    return store
+
+
+def _part(
+    session: Session, settings: Settings, asked: Asked, store: ColumnStore | None, today: dt.date
+) -> case_layer.Part:
+    """The units of the grid and the state that are asked for. Raises NotFound (`zone-unknown`, `plan-unknown`)."""
+    if asked.code is None and asked.state is None:
+        return case_layer.ALL
+    columns = (store or _opened(settings)).current()
+    units = None
+    if asked.code is not None:
+        units = case_list.units_of_grid(
+            session, columns, resolve_plan(session, asked.plan, today), asked.code
+        )
+    return case_layer.Part(units, asked.state, columns.last_instant)
+
+
+def cases(
+    session: Session,
+    where: CaseFilter,
+    timezone: str,
+    seen: Scope = CITY,
+    part: case_layer.Part = case_layer.ALL,
+) -> Layer:
+    """The cases of a period (days of the city's clock), of the named categories and of a part, for export.
 
     Raises RefusedArgument (`category-unknown`) for a category that no catalogue knows.
     """
@@ -144,6 +172,7 @@ def cases(session: Session, where: CaseFilter, timezone: str, seen: Scope = CITY
         origins=list(where.origin_codes) or None,
         statuses=list(where.status_codes) or None,
         seen=seen,
+        part=part,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from psycopg import sql
@@ -31,6 +31,10 @@ COPY (SELECT source_id, source_case_id, category_id, opened_at, closed_at, due_a
         AND (%(categories)s::int[] IS NULL OR category_id = ANY(%(categories)s::int[]))
         AND (%(origins)s::int[] IS NULL OR origin = ANY(%(origins)s::int[]))
         AND (%(statuses)s::int[] IS NULL OR status = ANY(%(statuses)s::int[]))
+        AND (%(units)s::int[] IS NULL OR unit_id = ANY(%(units)s::int[]))
+        AND (%(open)s IS NOT TRUE OR (status <> 2 AND date_trunc('second', opened_at) <= %(asof)s::timestamptz
+          AND coalesce(date_trunc('second', closed_at) > %(asof)s::timestamptz, status <> 1)))
+        AND (%(late)s IS NOT TRUE OR date_trunc('second', due_at) < %(asof)s::timestamptz)
         AND {seen})
 TO STDOUT (FORMAT binary)""")
 FIELDS = (
@@ -64,6 +68,18 @@ class _Words:
     origins: pa.Array
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of the cases: of these units (ids), and open or overdue at `asof` as the measures of these names count."""
+
+    units: tuple[int, ...] | None = None
+    state: Literal["open", "overdue"] | None = None
+    asof: dt.datetime | None = None
+
+
+ALL = Part()
+
+
 def cases(
     session: Session,
     timezone: str,
@@ -74,6 +90,7 @@ def cases(
     seen: Scope = CITY,
     origins: list[int] | None = None,
     statuses: list[int] | None = None,
+    part: Part = ALL,
 ) -> Layer:
     """All cases of a period (half-open instants) that are seen, streamed: no description, no attributes, nothing personal.
 
@@ -91,6 +108,10 @@ def cases(
             "categories": category_ids,
             "origins": origins,
             "statuses": statuses,
+            "units": None if part.units is None else list(part.units),
+            "open": part.state is not None,
+            "late": part.state == "overdue",
+            "asof": part.asof,
         }
         with raw(session).cursor() as cursor:
             for block in read_columns(cursor, _within(seen), FIELDS, batch_rows, arguments):

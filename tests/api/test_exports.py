@@ -227,6 +227,9 @@ def test_an_export_that_fails_says_why_and_leaves_nothing(worked: Any) -> None:
         ({"layer": "units", "level": "street"}, "level"),
         ({"layer": "boundaries", "from": "2024-01-01"}, "from"),
         ({"layer": "cases", "by": "grid"}, "by"),
+        ({"layer": "cases", "by": "street", "code": "S1"}, "by"),
+        ({"layer": "cases", "state": "late"}, "state"),
+        ({"layer": "units", "state": "open"}, "state"),
         ({"layer": "hexagons", "by": "hexagon:3"}, "by"),
         ({"layer": "cases", "from": "2024-02-01", "to": "2024-01-01"}, "to"),
         ({"layer": "cases", "encoding": "gbk", "format": "csv"}, "encoding"),
@@ -280,6 +283,23 @@ def test_a_file_is_its_owners_and_an_admins_alone(worked: Any, people: Any) -> N
             one["author"] != "an planner"
             for one in worked.get("/api/exports", headers=people[who]).json()["exports"]
         )
+
+
+@pytest.mark.parametrize("state", ["open", "overdue"])
+def test_the_list_of_a_grid_is_what_the_map_counts(worked: Any, state: str, tmp_path: Path) -> None:
+    told = worked.staff(f"/api/heatmap/grids?measure={state}").json()
+    code, n = max(zip(told["codes"], told["values"], strict=True), key=lambda pair: pair[1])
+    answer = ask(worked, layer="cases", format="csv", by="grid", code=code, state=state)
+    assert answer.status_code == 200, answer.text
+    rows = read(answer.content, "csv", tmp_path)
+    listed = worked.staff(f"/api/cases?by=grid&code={code}&state={state}&limit=1000").json()["cases"]
+    assert len(rows) == n > 0
+    assert sorted(rows["source_case_id"]) == sorted(case["source_case_id"] for case in listed)
+    with sessions.session(worked.settings) as session:
+        what = session.scalar(text("SELECT what FROM audit WHERE act = 'export' ORDER BY id DESC LIMIT 1"))
+    assert (what["rows"], what["code"], what["state"]) == (n, code, state)
+    unknown = ask(worked, layer="cases", format="csv", by="grid", code="nowhere")
+    assert unknown.status_code == 404, unknown.text
 
 
 def test_planners_have_no_rows_of_cases(worked: Any, people: Any) -> None:

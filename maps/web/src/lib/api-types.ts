@@ -1611,6 +1611,10 @@ export interface components {
             kind?: string | null;
             /** By */
             by?: string | null;
+            /** Code */
+            code?: string | null;
+            /** State */
+            state?: ("open" | "overdue") | null;
             /**
              * Measure
              * @default cases

@@ -50,12 +50,17 @@ async function problem(response: Response): Promise<Problem> {
   return new Problem(response.status, code, body.title ?? response.statusText, body.detail ?? "", Number(response.headers.get("retry-after")) || 0);
 }
 
+/** Told of every answer: when it was kept, if it comes from what was kept because the service does not answer. */
+let hear: (keptAt: string | null) => void = () => undefined;
+export const onAnswer = (listener: typeof hear): void => void (hear = listener);
+
 async function ask(url: string, lang: Lang, options: RequestInit): Promise<Response> {
   const headers = { Accept: "application/json", "Accept-Language": lang, ...options.headers };
   const response = await fetch(url, { ...options, headers }).catch((failure: unknown) => {
     if (options.signal?.aborted) throw failure;
     throw new Problem(0, "unreachable", "", "");
   });
+  hear(response.headers.get("X-Wangge-Kept"));
   if (!response.ok) throw await problem(response);
   return response;
 }

@@ -1,7 +1,7 @@
 // The state of the page: what is asked (view), what came back (city, zones, heat), what went wrong (problem).
 import { untrack } from "svelte";
 import ramps from "$ramps";
-import { Answers, asking, get, Problem, send } from "./api.ts";
+import { Answers, asking, get, onAnswer, Problem, send } from "./api.ts";
 import { classOf, colours } from "./classes.ts";
 import { say, sayWord } from "./i18n.ts";
 import type { Key } from "./messages.ts";
@@ -41,6 +41,7 @@ class Store {
   summary = $state.raw<Summary | null>(null);
   indicators = $state.raw<Indicators | null>(null); // of the measure that is shown; for staff
   problem = $state.raw<Problem | null>(null);
+  keptAt = $state.raw<string | null>(null); // the service does not answer: what is shown was kept then
   fixedBreaks = $state.raw<number[] | null>(null); // while playing, one scale for all frames
   bucketChoice = $state<Bucket | null>(null);
   hovered = $state<string | null>(null);
@@ -189,6 +190,7 @@ class Store {
 
   // ── doing ──────────────────────────────────────────────────────────────────────────────────────────────────────
   start(): void {
+    onAnswer((at) => void (this.keptAt = at));
     const { view, lang } = readView(location.search);
     this.view = view;
     if (view.camera) this.zoom = view.camera[0];
@@ -281,7 +283,9 @@ class Store {
 
   /** Ask again for what is missing, after a failure. */
   async retry(): Promise<void> {
+    const kept = this.keptAt !== null;
     await this.loadCity();
+    if (kept && this.keptAt === null) this.forget(); // what was kept is not an answer any more
     if (this.problem === null) this.ask();
   }
 

@@ -25,7 +25,6 @@ export const SHARED = {
   linkCopied: ["链接已复制", "Link copied"],
   signIn: ["登录", "Sign in"],
   signOut: ["退出登录", "Sign out"],
-  signedIn: ["工作人员", "Staff"],
   signInHint: ["粘贴访问令牌。运维人员可用 wangge user token 生成。", "Paste your access token. The operator makes one with wangge user token."],
   token: ["访问令牌", "Access token"],
   cancel: ["取消", "Cancel"],
@@ -49,7 +48,6 @@ export const SHARED = {
   resolutionAuto: ["随缩放", "By zoom"],
   plan: ["方案", "Plan"],
   planCurrent: ["现行方案", "Plan in force"],
-  planDraft: ["草案", "draft"],
   planApproved: ["已批准", "approved"],
 
   measure: ["看什么", "Show"],
@@ -82,7 +80,6 @@ export const SHARED = {
   allTime: ["全部时间", "All time"],
   category: ["类别", "Category"],
   all: ["全部", "All"],
-  wholeOf: ["{name}（全部）", "{name} (all)"],
   origin: ["来源", "Origin"],
   o_unknown: ["不详", "Unknown"],
   o_citizen: ["群众", "Residents"],

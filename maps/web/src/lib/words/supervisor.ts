@@ -99,6 +99,10 @@ export const SUPERVISOR = {
   reportMaking: ["正在生成…", "Being made…"],
   reportDone: ["已下载 {name}", "{name} downloaded"],
 
+  exportRanking: ["导出此排名（CSV）", "Export this ranking (CSV)"],
+  exportCases: ["导出此清单（CSV）", "Export this list (CSV)"],
+  exportLater: ["文件较大，完成后在“导出”页", "A long file: find it under Exports"],
+
   offline: ["离线", "Offline"],
   offlineText: ["显示的是 {at} 存下的内容；恢复连接后自动更新。", "What is shown was kept at {at}; it is brought up to date when the service answers again."],
 } as const satisfies Record<string, Text>;
