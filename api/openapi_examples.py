@@ -66,6 +66,8 @@ EXAMPLES: Mapping[str, str] = {
     "/api/cases": "/api/cases?limit=10&status=open",
     "/api/runs": "/api/runs?limit=10",
     "/api/jobs": "/api/jobs?state=running",
+    "/api/loads": "/api/loads?what=cases&limit=10",
+    "/api/exports": "/api/exports?limit=10",
     "/tiles/{layer}": "/tiles/grids",
 }
 
