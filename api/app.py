@@ -1,6 +1,9 @@
 """The service: FastAPI routes for people-paced work, plain ASGI for tiles and heat, one door for all of them.
 
-    uvicorn api.app:from_environment --factory
+    uvicorn api.app:from_environment --factory --no-proxy-headers
+
+Without that flag uvicorn itself would believe forwarded addresses from this machine; who may forward them is ours to say
+(`WANGGE_TRUSTED_PROXIES`).
 
 `python -m api.app` prints the interface as OpenAPI; the page's types are made from it (`hatch_build.py types`).
 `create_app` refuses to build an application whose routes and policy table differ.
