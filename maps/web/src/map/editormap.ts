@@ -3,7 +3,7 @@ import { type GeoJSONSource, Map as MapLibre, type PointLike, setWorkerUrl, type
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import type { FeatureCollection } from "geojson";
 import type { Bbox } from "../lib/types.ts";
-import { editorLayers, GRID_NAMES, GRIDS, PICKED_DOTS, UNITS } from "./editorstyle.ts";
+import { editorLayers, GRID_NAMES, GRIDS, PICKED_DOTS, UNITS, WIDTHS } from "./editorstyle.ts";
 import * as style from "./style.ts";
 
 setWorkerUrl(workerUrl);
@@ -48,6 +48,13 @@ export function zoomOfUnits(units: number, bbox: Bbox): number {
   return Math.max(0, Math.min(15, Math.ceil(Math.log2(units / area / PER_TILE) / 2)));
 }
 
+/** A colour under a picked unit: mixed with ink. */
+function darker(colour: string): string {
+  const value = Number.parseInt(colour.slice(1), 16);
+  const mixed = [16, 8, 0].map((shift, i) => Math.round(((value >> shift) & 255) * 0.56 + ([11, 22, 32][i] as number) * 0.44));
+  return `#${mixed.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+}
+
 export class EditorMap {
   readonly map: MapLibre;
   readonly unitsFrom: number;
@@ -63,6 +70,7 @@ export class EditorMap {
   private drawing = false; // a tool other than moving the map is in hand
   private stroke: number | null = null; // pointer that draws
   private refresh = 0;
+  private readonly wide = new Set<string>();
   readonly reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   constructor(container: HTMLElement, events: EditorEvents, scene: Scene, bbox: Bbox, plan: { id: number; ground: string; draft: boolean }) {
@@ -84,7 +92,7 @@ export class EditorMap {
     const { map } = this;
     map.addSource(UNITS, { type: "vector", tiles: [tiles(`/tiles/units/{z}/{x}/{y}.mvt?state=${ground}`)], minzoom: Math.floor(this.unitsFrom), maxzoom: 15 });
     map.addSource(GRIDS, { type: "vector", tiles: [tiles(this.grids)], maxzoom: 15, promoteId: "code" });
-    for (const layer of editorLayers(this.unitsFrom)) map.addLayer(layer, style.ceiling(layer.id.endsWith("fill") && !layer.id.includes("picked") ? "zones" : "marks"));
+    for (const layer of editorLayers(this.unitsFrom)) map.addLayer(layer, style.ceiling(layer.id.endsWith("fill") ? "zones" : "marks"));
     map.addSource("grid-names", { type: "geojson", data: { type: "FeatureCollection", features: [] } });
     map.addLayer(GRID_NAMES, style.ceiling("names"));
     map.addSource("picked-dots", { type: "geojson", data: { type: "FeatureCollection", features: [] } });
@@ -196,7 +204,7 @@ export class EditorMap {
     if (this.small && units === null) for (let u = 0; u < this.scene.ids.length; u++) this.tell(u);
     else if (units === null) this.paintView();
     else for (const u of units) if (this.small || this.painted.has(u)) this.tell(u);
-    if (units === null) for (const u of this.picked) this.tell(u);
+    for (const u of units === null ? this.picked : []) this.tell(u);
   }
 
   /** In a large city only what is in sight has a colour: a tile looks through all states that there are. */
@@ -219,8 +227,9 @@ export class EditorMap {
   }
 
   private tell(u: number): void {
-    const fill = this.scene.fill(u);
     const [open, picked] = [this.scene.open(u), this.picked.has(u)];
+    const fill = picked ? darker(this.scene.fill(u)) : this.scene.fill(u);
+    if (open) this.widen("units-open", true);
     const word = `${fill}${open ? "o" : ""}${picked ? "p" : ""}`;
     if (this.painted.get(u) === word) return;
     this.painted.set(u, word);
@@ -231,6 +240,7 @@ export class EditorMap {
     await this.ready;
     const before = this.picked;
     this.picked = new Set(units);
+    this.widen("units-picked-line", units.size > 0);
     for (const u of before) if (!units.has(u)) this.tell(u);
     for (const u of units) if (!before.has(u)) this.tell(u);
     if (this.unitsFrom > 0) {
@@ -258,6 +268,15 @@ export class EditorMap {
     if (code !== null) this.map.setFeatureState(at(code), { [which]: true });
     if (which === "active") this.active = code;
     else this.hovered = code;
+    this.widen("grids-active", this.active !== null || this.hovered !== null);
+  }
+
+  /** A layer of marks is drawn only while there is something to mark. */
+  private widen(layer: keyof typeof WIDTHS, yes: boolean): void {
+    if (this.wide.has(layer) === yes || !this.map.getLayer(layer)) return;
+    if (yes) this.wide.add(layer);
+    else this.wide.delete(layer);
+    this.map.setPaintProperty(layer, "line-width", yes ? WIDTHS[layer] : 0);
   }
 
   async setNames(names: readonly { name: string; text: string; lon: number; lat: number; order: number; from: number }[]): Promise<void> {

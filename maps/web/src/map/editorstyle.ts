@@ -12,6 +12,11 @@ const fill: ExpressionSpecification = ["to-color", ["coalesce", ["feature-state"
 const state = (name: string, yes: number, no: number): ExpressionSpecification =>
   ["case", ["boolean", ["feature-state", name], false], yes, no] as ExpressionSpecification;
 
+/** Widths of the marks while there is something to mark. A layer of width 0 is not drawn at all: 20 000 invisible outlines cost as much as visible ones. */
+export const WIDTHS: Record<"units-open" | "units-picked-line" | "grids-active", number | ExpressionSpecification> = {
+  "units-open": 2, "units-picked-line": 2, "grids-active": ["interpolate", ["linear"], ["zoom"], 10, 2, 16, 5],
+};
+
 /** Layers from the ground up; units are drawn from `from` on, below it the grids themselves. */
 export function editorLayers(from: number): LayerSpecification[] {
   return [
@@ -33,22 +38,18 @@ export function editorLayers(from: number): LayerSpecification[] {
     },
     {
       id: "units-open", type: "line", source: UNITS, "source-layer": "units", minzoom: from,
-      paint: { "line-color": "#c1121f", "line-dasharray": [2, 1.5], "line-opacity": state("open", 1, 0), "line-width": 2 },
+      paint: { "line-color": "#c1121f", "line-dasharray": [2, 1.5], "line-opacity": state("open", 1, 0), "line-width": 0 },
     },
     {
       id: "grids-active", type: "line", source: GRIDS, "source-layer": "grids", layout: { "line-join": "round" },
       paint: {
         "line-color": "#0b1620", "line-opacity": ["max", state("active", 1, 0), state("hover", 0.7, 0)],
-        "line-width": ["interpolate", ["linear"], ["zoom"], 10, 2, 16, 5],
+        "line-width": 0,
       },
     },
     {
-      id: "units-picked", type: "fill", source: UNITS, "source-layer": "units", minzoom: from,
-      paint: { "fill-color": "#0b1620", "fill-opacity": state("picked", 0.42, 0) },
-    },
-    {
       id: "units-picked-line", type: "line", source: UNITS, "source-layer": "units", minzoom: from,
-      paint: { "line-color": "#ffffff", "line-opacity": state("picked", 1, 0), "line-width": 1.6 },
+      paint: { "line-color": "#ffffff", "line-opacity": state("picked", 1, 0), "line-width": 0 },
     },
   ];
 }

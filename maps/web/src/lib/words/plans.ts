@@ -48,7 +48,7 @@ export const PLANS = {
   plReadOnlyWhy_role: ["您的角色可以查看和发表意见，不能改动方案。", "Your role may look and comment, not change the plan."],
   plReadOnlyWhy_approved: ["已批准的方案不可更改；请以它为底稿新建草案。", "An approved plan is not changed any more; start a new draft from it."],
   plReadOnlyWhy_withdrawn: ["此方案已撤回，不可更改。", "This plan was withdrawn and is not changed any more."],
-  plSmall: ["编辑需要更大的屏幕；这里可以查看方案。", "Editing needs a larger screen; here you can look at the plan."],
+  plReadOnlyWhy_small: ["编辑需要更大的屏幕；这里可以查看方案。", "Editing needs a larger screen; here you can look at the plan."],
   plBack: ["全部方案", "All plans"],
   plOpening: ["正在打开方案…", "Opening the plan…"],
   plFailed: ["方案打不开。", "The plan could not be opened."],

@@ -67,6 +67,8 @@ export class Draft {
   conflict = $state.raw<Conflict | null>(null);
   weight = $state("");
 
+  narrow = $state(false); // a phone: looking, not editing
+
   onunits: (units: readonly number[] | null) => void = () => undefined; // null: all
   onrevision: () => void = () => undefined;
   onlost: (failure: unknown) => void = () => undefined;
@@ -87,7 +89,7 @@ export class Draft {
     return `/api/plans/${this.id}`;
   }
   get editable(): boolean {
-    return this.state === "draft" && ["planner", "admin"].includes(store.who?.role ?? "public");
+    return !this.narrow && this.state === "draft" && ["planner", "admin"].includes(store.who?.role ?? "public");
   }
   private get lang(): "zh" | "en" {
     return store.lang;
