@@ -37,15 +37,16 @@ export interface Scene {
 
 const ALL_AT_ONCE = 25_000; // so many units get their colours once and for all
 const MOST_KEPT = 40_000; // colours of units far away are forgotten beyond this
-const PER_TILE = 2_500; // units that one tile draws well
+const UNITS_PER_TILE = 2_500; // units that one tile draws well
+const OUTLINES_PER_TILE = 1_000; // outlines of grids that are still lines and not a grey
 const tiles = (path: string): string => new URL(path, location.origin).href.replaceAll("%7B", "{").replaceAll("%7D", "}");
 
-/** The zoom from which units are drawn: where a tile holds no more than it draws well. */
-export function zoomOfUnits(units: number, bbox: Bbox): number {
+/** The zoom from which so many things of a city lie at most `perTile` to a tile; 0 where there are few. */
+export function zoomOf(things: number, bbox: Bbox, perTile: number): number {
   const mercator = (lat: number): number => Math.asinh(Math.tan((lat * Math.PI) / 180)) / (2 * Math.PI);
   const area = Math.max(1e-12, ((bbox[2] - bbox[0]) / 360) * (mercator(bbox[3]) - mercator(bbox[1])));
-  if (units <= 2 * PER_TILE) return 0;
-  return Math.max(0, Math.min(15, Math.ceil(Math.log2(units / area / PER_TILE) / 2)));
+  if (things <= 2 * perTile) return 0;
+  return Math.max(0, Math.min(15, Math.ceil(Math.log2(things / area / perTile) / 2)));
 }
 
 /** A colour under a picked unit: mixed with ink. */
@@ -58,6 +59,7 @@ function darker(colour: string): string {
 export class EditorMap {
   readonly map: MapLibre;
   readonly unitsFrom: number;
+  private readonly outlinesFrom: number;
   private readonly events: EditorEvents;
   private readonly scene: Scene;
   private readonly grids: string; // address of the grids' tiles
@@ -73,10 +75,11 @@ export class EditorMap {
   private readonly wide = new Set<string>();
   readonly reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-  constructor(container: HTMLElement, events: EditorEvents, scene: Scene, bbox: Bbox, plan: { id: number; ground: string; draft: boolean }) {
+  constructor(container: HTMLElement, events: EditorEvents, scene: Scene, bbox: Bbox, plan: { id: number; ground: string; draft: boolean; grids: number }) {
     this.events = events;
     this.scene = scene;
-    this.unitsFrom = zoomOfUnits(scene.ids.length, bbox);
+    this.unitsFrom = zoomOf(scene.ids.length, bbox, UNITS_PER_TILE);
+    this.outlinesFrom = zoomOf(plan.grids, bbox, OUTLINES_PER_TILE);
     this.map = new MapLibre({
       container, style: style.EMPTY_STYLE, bounds: bbox, fitBoundsOptions: { padding: { top: 96, left: 30, right: 50, bottom: 56 } }, maxZoom: 18.9, attributionControl: false, dragRotate: false,
       pitchWithRotate: false, touchPitch: false, fadeDuration: 0, localIdeographFontFamily: style.FONTS, boxZoom: false, doubleClickZoom: false,
@@ -92,7 +95,7 @@ export class EditorMap {
     const { map } = this;
     map.addSource(UNITS, { type: "vector", tiles: [tiles(`/tiles/units/{z}/{x}/{y}.mvt?state=${ground}`)], minzoom: Math.floor(this.unitsFrom), maxzoom: 15 });
     map.addSource(GRIDS, { type: "vector", tiles: [tiles(this.grids)], maxzoom: 15, promoteId: "code" });
-    for (const layer of editorLayers(this.unitsFrom)) map.addLayer(layer, style.ceiling(layer.id.endsWith("fill") ? "zones" : "marks"));
+    for (const layer of editorLayers(this.unitsFrom, this.outlinesFrom)) map.addLayer(layer, style.ceiling(layer.id.endsWith("fill") ? "zones" : "marks"));
     map.addSource("grid-names", { type: "geojson", data: { type: "FeatureCollection", features: [] } });
     map.addLayer(GRID_NAMES, style.ceiling("names"));
     map.addSource("picked-dots", { type: "geojson", data: { type: "FeatureCollection", features: [] } });

@@ -17,12 +17,15 @@ export const WIDTHS: Record<"units-open" | "units-picked-line" | "grids-active",
   "units-open": 2, "units-picked-line": 2, "grids-active": ["interpolate", ["linear"], ["zoom"], 10, 2, 16, 5],
 };
 
-/** Layers from the ground up; units are drawn from `from` on, below it the grids themselves. */
-export function editorLayers(from: number): LayerSpecification[] {
+/** Far out the chosen grid is dark as a whole: its outline would be a point. */
+const gridFill = ["case", ["boolean", ["feature-state", "active"], false], "#0b1620", ["boolean", ["feature-state", "hover"], false], "#566270", fill] as ExpressionSpecification;
+
+/** Layers from the ground up; units are drawn from `from` on, below it the grids themselves; outlines of grids from `outlines` on. */
+export function editorLayers(from: number, outlines: number): LayerSpecification[] {
   return [
     {
       id: "grids-fill", type: "fill", source: GRIDS, "source-layer": "grids", maxzoom: Math.max(from, 0.01),
-      paint: { "fill-color": fill, "fill-opacity": 0.85, "fill-antialias": false },
+      paint: { "fill-color": gridFill, "fill-opacity": 0.85, "fill-antialias": false },
     },
     {
       id: "units-fill", type: "fill", source: UNITS, "source-layer": "units", minzoom: from,
@@ -33,7 +36,7 @@ export function editorLayers(from: number): LayerSpecification[] {
       paint: { "line-color": "#ffffff", "line-opacity": 0.75, "line-width": ["interpolate", ["linear"], ["zoom"], 13, 0.4, 17, 1.4] },
     },
     {
-      id: "grids-line", type: "line", source: GRIDS, "source-layer": "grids", layout: { "line-join": "round" },
+      id: "grids-line", type: "line", source: GRIDS, "source-layer": "grids", minzoom: outlines, layout: { "line-join": "round" },
       paint: { "line-color": INK, "line-opacity": 0.85, "line-width": ["interpolate", ["linear"], ["zoom"], 10, 0.5, 13, 1.3, 16, 2.6] },
     },
     {
@@ -41,7 +44,7 @@ export function editorLayers(from: number): LayerSpecification[] {
       paint: { "line-color": "#c1121f", "line-dasharray": [2, 1.5], "line-opacity": state("open", 1, 0), "line-width": 0 },
     },
     {
-      id: "grids-active", type: "line", source: GRIDS, "source-layer": "grids", layout: { "line-join": "round" },
+      id: "grids-active", type: "line", source: GRIDS, "source-layer": "grids", minzoom: Math.min(outlines, from), layout: { "line-join": "round" },
       paint: {
         "line-color": "#0b1620", "line-opacity": ["max", state("active", 1, 0), state("hover", 0.7, 0)],
         "line-width": 0,
