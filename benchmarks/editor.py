@@ -95,7 +95,9 @@ class Watch:
         before = self.busy_s()
         work()
         used = self.busy_s() - before
-        frames = self.page.evaluate("() => { cancelAnimationFrame(window.__watch); return window.__frames.slice(2) }")
+        frames = self.page.evaluate(
+            "() => { cancelAnimationFrame(window.__watch); return window.__frames.slice(2) }"
+        )
         cuts = statistics.quantiles(frames, n=20)
         self.lines[name] = {
             "frames": len(frames), "median_ms": statistics.median(frames), "p95_ms": cuts[18],
@@ -186,7 +188,9 @@ def main() -> None:
     if given.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
-    print(f"open {found['open_s']:.1f} s, heap {found['heap_mb']:.0f} MB, {found['saved_strokes']} edits saved")
+    print(
+        f"open {found['open_s']:.1f} s, heap {found['heap_mb']:.0f} MB, {found['saved_strokes']} edits saved"
+    )
     print("| line | frames | median ms | p95 ms | main thread ms |\n|---|---|---|---|---|")
     for name, line in found["lines"].items():
         print(
