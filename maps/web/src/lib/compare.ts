@@ -20,6 +20,7 @@ export function change(lang: Lang, figure: Figure): Change | null {
     unit === "cases" ? amount(lang, "share", Math.abs(by))
     : unit === "share" ? say(lang, "points", { n: amount(lang, "", Math.abs(by) * 100) })
     : `${amount(lang, unit, Math.abs(by))} ${say(lang, "u_days")}`;
+  if (/^0(\.0+)?\D*$/.test(text)) return { arrow: "＝", text, judged: null }; // less than can be written
   const chance = figure.differs === false;
   const up = by > 0;
   const judged = by === 0 || chance ? null : WORSE_UP.has(key) ? (up ? "worse" : "better") : BETTER_UP.has(key) ? (up ? "better" : "worse") : null;

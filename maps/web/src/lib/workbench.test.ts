@@ -22,6 +22,8 @@ test("a change is told by an arrow and a number, not by a colour", () => {
   const share = { ...FIGURE, key: "satisfied_share", unit: "share", value: 0.8, previous: 0.85 };
   assert.deepEqual(change("zh", share), { arrow: "▼", text: "5 个百分点", judged: "worse" });
   assert.deepEqual(change("en", { ...share, previous: 0.8 }), { arrow: "＝", text: "0 points", judged: null });
+  const days = { ...FIGURE, key: "median_days_to_close", unit: "days", value: 0.271, previous: 0.272 };
+  assert.deepEqual(change("en", days), { arrow: "＝", text: "0 days", judged: null }, "no arrow for what rounds to nothing");
 });
 
 test("figures as people read them", () => {
