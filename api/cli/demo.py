@@ -134,9 +134,12 @@ def people(settings: Settings) -> list[Person]:
 
     found = []
     with session(settings) as opened:
-        area = _busiest_street(opened)
+        there = {user.name: user for user in opened.scalars(select(AppUser).where(AppUser.name.in_(ROLES)))}
+        area = (
+            _busiest_street(opened) if accounts.BOUND - there.keys() else None
+        )  # seconds: at the first start only
         for role in ROLES:
-            known = opened.scalar(select(AppUser).where(AppUser.name == role))
+            known = there.get(role)
             bound = area if role in accounts.BOUND else None
             if known is None and (bound is None) == (role in accounts.BOUND):
                 continue  # no street is loaded: nothing a worker could be bound to
