@@ -10,7 +10,7 @@ from api.policy import PRINCIPALS, SCOPES, TABLE, Rule
 ROLES = {
     "public": ("公众", "the public, not signed in"),
     "worker": ("网格员", "a grid worker"),
-    "supervisor": ("督导员", "a supervisor"),
+    "supervisor": ("网格长", "a supervisor"),
     "planner": ("规划员", "a planner"),
     "admin": ("管理员", "an administrator"),
 }
@@ -33,7 +33,7 @@ outside one's area and a case that does not exist have the same answer (404), in
 
 """
 AREA = """
-**责任区**：网格员和督导员账户绑定一个边界层级及编码（如 `community` 与 `110101001001`）。案件以所在单元归属责任区；不在任何单元
+**责任区**：网格员和网格长账户绑定一个边界层级及编码（如 `community` 与 `110101001001`）。案件以所在单元归属责任区；不在任何单元
 但有坐标的，以坐标落在今日有效边界内为准（重叠处归编码最小者）；没有坐标的案件只有管理员看得到。没有责任区、或责任区在今日边界
 中已不存在的账户看不到任何案件，回答中会说明原因。
 

@@ -63,7 +63,7 @@ SCOPES: Mapping[Scope, tuple[str, str]] = {
         "public and workers: k ≥ 5, approved plans; others: exact figures, drafts",
     ),
     "area": (
-        "案件行：网格员与督导员仅本责任区，管理员全市",
+        "案件行：网格员与网格长仅本责任区，管理员全市",
         "rows of cases: a worker's and a supervisor's area; an administrator's whole city",
     ),
     "drafts": (
@@ -71,7 +71,7 @@ SCOPES: Mapping[Scope, tuple[str, str]] = {
         "plans and drafts, with figures of all cases and no row of them",
     ),
     "export": (
-        "精确的图层；案件行：督导员仅本责任区，管理员全市，规划员没有",
+        "精确的图层；案件行：网格长仅本责任区，管理员全市，规划员没有",
         "exact layers; rows of cases: a supervisor's area, an administrator's whole city, none for a planner",
     ),
     "city": ("全市的装载记录与拒收行", "what was loaded, with rejected rows of the whole city"),

@@ -12,7 +12,7 @@ export const SHARED = {
   role_public: ["公众", "Public"],
   role_worker: ["网格员", "Grid worker"],
   role_supervisor: ["网格长", "Supervisor"],
-  role_planner: ["规划", "Planner"],
+  role_planner: ["规划员", "Planner"],
   role_admin: ["管理员", "Admin"],
   brand: ["网格 Wangge", "Wangge 网格"],
   skip: ["跳到列表", "Skip to the list"],
