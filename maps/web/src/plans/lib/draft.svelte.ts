@@ -9,6 +9,7 @@ import type { Act, Assignment, Check, Comment, Edited, Ground, GridRow, News, Pl
 export const NEW = "new";
 const POLL_MS = 2500;
 const CHECK_MS = 1200;
+const SETTLE_MS = 120;
 const SYNC_MOST = 5;
 
 export type Saved = "saved" | "saving" | "unsent";
@@ -76,6 +77,8 @@ export class Draft {
   private pending = new Batch();
   private inflight: Batch | null = null;
   private sendingKey: string | null = null;
+  private unsettled = new Set<number>(); // numbers of grids painted since colours and sums were worked out
+  private settling = 0;
   private flusher = new OneAtATime(() => this.flush());
   private timer = 0;
   private checker = 0;
@@ -112,6 +115,7 @@ export class Draft {
     this.closed = true;
     clearTimeout(this.timer);
     clearTimeout(this.checker);
+    clearTimeout(this.settling);
   }
 
   private async load(): Promise<void> {
@@ -140,6 +144,7 @@ export class Draft {
     Object.assign(this, { name: table.name, state: table.state, nesting: table.nesting, revision: table.revision, score: table.score });
     this.weight = table.score.weight;
     this.pending = new Batch();
+    this.unsettled.clear();
     this.show();
     this.onunits(null);
     this.onrevision();
@@ -359,9 +364,21 @@ export class Draft {
     touched.add(g);
     touched.delete(-1);
     this.saved = "saving";
-    this.recolour(touched, free);
-    this.show();
+    this.onunits(free);
+    for (const number of touched) this.unsettled.add(number);
+    if (this.colours[g] === OPEN && g >= 0) this.settle(); // a new grid gets its colour at once
+    else this.settling ||= window.setTimeout(() => this.settle(), SETTLE_MS);
     return free.length;
+  }
+
+  /** Colours and sums follow a stroke several times a second, not at every move of the hand. */
+  private settle(): void {
+    clearTimeout(this.settling);
+    this.settling = 0;
+    const touched = new Set(this.unsettled);
+    this.unsettled.clear();
+    this.recolour(touched, []);
+    this.show();
   }
 
   /** At the end of a stroke: what was painted goes out, together with what comes while it is under way. */
