@@ -66,15 +66,20 @@ def resolve_plan(session: Session, asked: str, today: dt.date) -> PlanRef:
     row = session.execute(BY_ID, {"id": number}).one_or_none() if number and number <= LARGEST_INT else None
     row = row or session.execute(BY_NAME, {"name": asked}).one_or_none()
     if row is None:
-        raise NotFound(
-            f"没有方案 {asked[:80]}。",
-            f"There is no plan {asked[:80]}.",
-            code="plan-unknown",
-            field="plan",
-            do_zh="`wangge plan list` 列出方案。",
-            do_en="`wangge plan list` shows them.",
-        )
+        raise no_plan(asked)
     return _plan(row, asked)
+
+
+def no_plan(asked: str) -> NotFound:
+    """There is no such plan, or not for you: one answer for both, or drafts could be found by guessing."""
+    return NotFound(
+        f"没有方案 {asked[:80]}。",
+        f"There is no plan {asked[:80]}.",
+        code="plan-unknown",
+        field="plan",
+        do_zh="`wangge plan list` 或 /api/plans 列出方案。",
+        do_en="`wangge plan list` or /api/plans shows them.",
+    )
 
 
 def settled_plan(asked: str) -> bool:

@@ -77,6 +77,8 @@ class HeatMaps:
         assert isinstance(asked, Heat)
         by, plan, bbox = _where(asked)
         where = shown.filter_of(asked)
+        # first of all, or another refusal would tell a draft from a plan that there is not
+        shown.check_plan(self.service, by, plan, sight)
         try:
             found = heat(
                 self.service.session,
@@ -90,8 +92,6 @@ class HeatMaps:
         except WanggeError as error:
             raise shown.renamed(error, "by", "level") from error.__cause__
         if sight != "exact":
-            if found.plan is not None and found.plan.state != "approved":
-                raise shown.no_plan(plan)
             found = protect(found, k_for(self.service.store, where))
             if isinstance(asked, HeatHexagons):
                 found = without_hidden(found)

@@ -13,6 +13,7 @@ from api.dependencies import ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import Plain
 from geo import features
+from geo.zones import no_plan
 from grids import exceptions
 from grids import plans as rules
 from grids.constraints import NEVER_EXCEPTED, RULES, Violation
@@ -42,7 +43,7 @@ def plan(
         ref = shown.plan(service, session, plan, principal.sight)
         found = features.plan(session, ref.id, drafts=principal.sight == "exact")
     if found is None:
-        raise shown.no_plan(plan)
+        raise no_plan(plan)
     rule = answers.cache_rule(principal.sight, 10)
     return answers.json(found, etag=writes.validator(SimpleNamespace(**found), found), cache=rule)
 

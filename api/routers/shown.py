@@ -13,9 +13,9 @@ from api.dependencies import Service, release
 from api.schemas import Filtered, day
 from geo.cases import CaseFilter
 from geo.db.tables import Plan
-from geo.errors import NotFound, RefusedArgument, WanggeError
+from geo.errors import RefusedArgument, WanggeError
 from geo.heat import PlanRef
-from geo.zones import resolve_plan
+from geo.zones import no_plan, resolve_plan
 
 
 def plan(service: Service, session: Session, word: str, sight: str) -> PlanRef:
@@ -29,18 +29,6 @@ def plan(service: Service, session: Session, word: str, sight: str) -> PlanRef:
 def plan_row(service: Service, session: Session, word: str) -> Plan:
     """The stored plan of a word, for staff."""
     return session.get_one(Plan, plan(service, session, word, "exact").id)
-
-
-def no_plan(word: str) -> NotFound:
-    """There is no such plan, or not for you."""
-    return NotFound(
-        f"没有方案 {word[:80]}。",
-        f"There is no plan {word[:80]}.",
-        code="plan-unknown",
-        field="plan",
-        do_zh="/api/plans 列出方案。",
-        do_en="/api/plans lists them.",
-    )
 
 
 def level(word: str, today: dt.date) -> tuple[str, dt.date]:

@@ -26,9 +26,8 @@ def zones(asked: Annotated[ZonesOf, Query()], service: TheService, principal: Th
         return kept
     if asked.by.startswith("hexagon:") and principal.sight != "exact":  # only those with a case exist
         raise RefusedArgument("by 须为 grid 或层级。", "by is grid or a level.", field="by")
+    shown.check_plan(service, asked.by, asked.plan, principal.sight)
     found = all_zones(service.session, service.store, asked.by, asked.plan)
-    if principal.sight != "exact" and found.plan is not None and found.plan.state != "approved":
-        raise shown.no_plan(asked.plan)
     content = answers.to_json(_columns(found))
     rule = answers.cache_rule(principal.sight)
     made = answers.Answer(content, "application/json", etag=answers.etag(found.version, content), cache=rule)

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter
+from sqlalchemy import text
 
 import api.app
 from api import access_page, policy
 from api.app import RouteWithoutPolicy, create_app
+from geo.db import session as sessions
 from geo.settings import Settings
 
 FILL = {"layer": "grids", "plan": "首版", "z": "12", "x": "3371", "y": "1551", "id": "1"}
@@ -42,6 +44,30 @@ def test_a_barred_and_a_missing_case_look_the_same(town: Any) -> None:
     barred, missing = town.get("/api/cases/1"), town.get("/api/cases/999999999")
     assert barred.status_code == missing.status_code == 401
     assert {**barred.json(), "instance": ""} == {**missing.json(), "instance": ""}
+
+
+BY_PLAN = (
+    "/api/plans/{}", "/api/zones?by=grid&plan={}", "/api/heatmap/grids?plan={}", "/api/heatmap/facilities?plan={}",
+    "/api/heatmap/grids?plan={}&category=none", "/api/heatmap/grids?plan={}&measure=per_1000_households",
+    "/api/series?by=grid&code=G0000&plan={}", "/api/categories?by=grid&code=G0000&plan={}",
+    "/api/summary?by=grid&code=G0000&plan={}", "/api/matrix?by=grid&code=G0000&plan={}", "/tiles/grids?plan={}",
+    "/tiles/grids/12/3371/1551.mvt?plan={}", "/tiles/plans/{}/grids", "/tiles/plans/{}/grids/12/3371/1551.mvt",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", BY_PLAN)
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_draft_is_not_found_by_guessing(town: Any, path: str, lang: str) -> None:
+    """By its name or its number the public is told word for word what it is told of a plan that there is not."""
+    with sessions.session(town.settings) as session:
+        number = session.scalar(text("SELECT id FROM plan WHERE name = '草稿'"))
+
+    def told(word: object) -> str:
+        answer = town.get(path.format(word), headers={"Accept-Language": lang})
+        assert answer.status_code == 404, answer.text
+        return str({**answer.json(), "instance": ""}).replace(str(word), "…")
+
+    assert told("草稿") == told(number) == told("没有这个") == told(987654)
 
 
 def test_a_route_without_a_row_stops_the_application(
