@@ -30,7 +30,7 @@ from fastapi import Depends, Request
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from api import answers, problems
+from api import answers, auth, problems
 from api.dependencies import Service, principal_of
 from geo import areas
 from geo.db.tables import Plan
@@ -98,12 +98,18 @@ def of(request: Request, body: bytes) -> Write:
     asked = (request.url.path, request.url.query, request.headers.get("content-type", ""))
     return replace(
         found,
-        key_sha256=_digest("key", who, request.method, route, key),
+        key_sha256=_digest("key", who, _rights(principal), request.method, route, key),
         request_sha256=_digest("request", *asked, body),
     )
 
 
 TheWrite = Annotated[Write, Depends(writing)]
+
+
+def _rights(principal: auth.Principal) -> str:
+    """What may be seen now: with another role or area nobody is given the answers of before again."""
+    area = principal.area
+    return principal.role if area is None else f"{principal.role}\0{area.level}\0{area.code}"
 
 
 def validator(plan: Any, *more: object) -> str:

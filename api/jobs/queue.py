@@ -31,7 +31,9 @@ _SHOWN = (
     "cancel_asked_at, (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(params) "
     "WHERE key IN ('file', 'what', 'level', 'source', 'column', 'dry_run', 'layer', 'format', 'name')) AS about"
 )
-_SEEN = "(CAST(:all AS boolean) OR author = :who OR (CAST(:plans AS boolean) AND kind LIKE 'plan.%'))"
+_SEEN = (  # a load holds rows of cases: whoever is no admin any more does not see those of before either
+    "(CAST(:all AS boolean) OR (author = :who AND kind <> 'load') OR (CAST(:plans AS boolean) AND kind LIKE 'plan.%'))"
+)
 
 
 @dataclass(frozen=True)

@@ -323,6 +323,23 @@ def test_a_supervisor_has_the_cases_of_the_own_area_alone(worked: Any, people: A
     assert (what["rows"], what["area"]) == (len(mine), {"level": "street", "code": "S1"})
 
 
+def test_another_area_is_not_given_the_answer_of_the_former(worked: Any) -> None:
+    """The same person, request and key: once the area has changed it is a new request."""
+    mover = person(worked.settings, "a mover", "supervisor", ("street", "S1"))
+    asked = {"layer": "cases", "format": "csv", "by": "grid", "code": "G0000"}
+    key = {"Idempotency-Key": "moved"}
+    before = ask(worked, mover, key, **asked)
+    assert before.status_code == 200, before.text
+    assert ask(worked, mover, key, **asked).headers["idempotency-replayed"] == "true"
+    with sessions.session(worked.settings, "owner") as session:
+        session.execute(text("UPDATE app_user SET area_code = 'S2' WHERE name = 'a mover'"))
+    worked.app.state.service.principals.clear()
+    after = ask(worked, mover, key, **asked)
+    assert after.status_code == 200, after.text
+    assert "idempotency-replayed" not in after.headers
+    assert (before.content.count(b"\n") > 1, after.content.count(b"\n")) == (True, 1)  # the heading alone
+
+
 def test_no_area_no_cases(worked: Any) -> None:
     nowhere = person(worked.settings, "without area", "supervisor")
     answer = ask(worked, nowhere, layer="cases")

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from api.jobs import queue
 from geo.db import session as sessions
+from geo.errors import NotFound
 from geo.settings import Settings
 from tests.api.at_work import ODD, begin, state_of, until, working
 
@@ -40,6 +41,20 @@ def test_a_job_is_done_once_and_tells_how_far_it_is(worked: Any) -> None:
     assert (done["done"], done["total"], done["author"], done["problem"]) == (8, 8, "张工", None)
     assert done["asked_at"] <= done["started_at"] <= done["finished_at"]
     assert effects(worked.settings, "a") == 1
+
+
+def test_loads_are_seen_by_admins_alone(worked: Any) -> None:
+    """Their results hold rejected rows; who was an admin once has no right to them any more."""
+    with sessions.session(worked.settings) as session:
+        job = int(session.scalar(text(
+            "INSERT INTO job (kind, params, author, state, result, finished_at) "
+            "VALUES ('load', '{}', '前任', 'done', '{}', now()) RETURNING id"
+        )) or 0)  # fmt: skip
+        former = queue.Sight("前任", plans=True, all=False)
+        assert job not in {one["id"] for one in queue.listing(session, sight=former)}
+        with pytest.raises(NotFound):
+            queue.show(session, job, former)
+        assert queue.show(session, job, queue.Sight("管", plans=True, all=True))["id"] == job
 
 
 def test_who_asks_and_changes_his_mind_asks_nothing(worked: Any) -> None:
