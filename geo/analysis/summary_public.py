@@ -51,7 +51,8 @@ def _shown(figure: Figure, value: Value, total: int, k: int, hidden: AbstractSet
         return value
     if figure.unit == "share":
         part = round(value.value * value.n)
-        return HIDDEN if any(0 < n < k for n in (value.n, part, value.n - part)) else value
+        counts = (value.n, total - value.n, part, value.n - part)
+        return HIDDEN if any(0 < n < k for n in counts) else value
     if any(0 < n < k for n in (value.n, total - value.n)):
         return HIDDEN
     return replace(value, low=None, high=None) if figure.unit == "days" else value

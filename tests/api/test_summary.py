@@ -121,6 +121,8 @@ def test_the_public_sees_no_small_figure(town: Any) -> None:
                     assert figure[n] == 0 or figure[n] >= K
                     if figure["unit"] == "share":
                         part = round(value * figure[n])
+                        rest = strip["cases"][n] - figure[n]  # neither: no answer, reported by others
+                        assert rest == 0 or rest >= K
                         assert 0 in (part, figure[n] - part) or min(part, figure[n] - part) >= K
             assert strip["median_days_to_close"]["low"] is None
     assert seen > 300

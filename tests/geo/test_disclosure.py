@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from geo.analysis.summary import Figure, Summary, Value
+from geo.analysis.summary_public import protect_summary
 from geo.disclosure import SENSITIVE_K, clip, protect, protect_categories, protect_series, without_hidden
 from geo.heat import MEASURES, CategoryCounts, HeatMap, Series, Zones, words
 
@@ -241,3 +243,19 @@ def test_series_add_up(n: list[int], k: int) -> None:
     if len(n) > 1:
         assert seen.suppressed.sum() != 1
     assert not seen.suppressed.any() or seen.suppressed_total >= k or seen.suppressed.all()
+
+
+@pytest.mark.parametrize(("whole", "shown"), [(100, True), (101, False), (104, False), (105, True)])
+def test_a_share_does_not_tell_the_few_it_leaves_out(whole: int, shown: bool) -> None:
+    """100 by residents or patrol of 104: the four reported by others would be a subtraction away."""
+    nothing = Value(None, 0, reason="no-data")
+    cases = Figure("cases", "cases", Value(whole, whole, 1.0, 2.0), nothing, None)
+    share = Figure("service_share", "share", Value(0.5, 100, 0.4, 0.6), nothing, None)
+    found = Summary(
+        (None, None), None, "no-data", "previous", None, None, whole, 0, 0, (cases, share), (), "v"
+    )  # fmt: skip
+    told = {figure.key: figure.now for figure in protect_summary(found, 5, set(), set()).figures}
+    assert told["cases"].value == whole
+    assert (told["service_share"].value, told["service_share"].reason) == (
+        (0.5, None) if shown else (None, "hidden")
+    )
