@@ -20,6 +20,7 @@ from geo.settings import Settings
 
 FORGOTTEN_S = 60.0  # from the end of an upload until its job is asked for: seconds, else its request has died
 NAME_CHARACTERS = 100
+NAME_BYTES = 255  # what a file system allows: 85 Chinese characters
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def safe_name(given: str) -> str:
     if (
         name in ("", ".", "..")
         or len(name) > NAME_CHARACTERS
+        or len(os.fsencode(name)) > NAME_BYTES
         or not name.isprintable()
         or name.startswith(".")
     ):

@@ -12,13 +12,14 @@ from sqlalchemy import text
 from starlette.responses import Response, StreamingResponse
 
 from api import answers, problems
-from api.dependencies import Service, TheService
+from api.dependencies import Service, ThePrincipal, TheService
 from api.files_asked import LoadOf, LoadShown, LoadsOf
 from api.routers import receiving
 from api.schemas import WHOLE, Plain
 from etl import runs as stored
 from geo import features
 from geo.areas import CITY
+from geo.db.tables import Audit
 from geo.errors import NotFound
 
 router = APIRouter(prefix="/api/loads", tags=["loads"])
@@ -68,9 +69,9 @@ def one(asked: Annotated[LoadShown, Query()], id: Id, service: TheService) -> an
 @router.get(
     "/{id}/rejects.csv", summary="The rejected rows, to correct and load again", response_class=Response
 )
-def rejects(_: Annotated[Plain, Query()], id: Id, service: TheService) -> Response:
+def rejects(_: Annotated[Plain, Query()], id: Id, service: TheService, principal: ThePrincipal) -> Response:
     """The rows as they were delivered (no personal columns), where and why each was rejected. UTF-8 with BOM; no cell
-    begins a formula. Corrected, the file is loaded like the first one."""
+    begins a formula. Corrected, the file is loaded like the first one. Who took it is in the audit."""
     with service.session(CITY) as session:
         run = session.execute(
             text("SELECT report->'header' AS header FROM load_run WHERE id = :id"), {"id": id}
@@ -81,6 +82,9 @@ def rejects(_: Annotated[Plain, Query()], id: Id, service: TheService) -> Respon
             text("SELECT DISTINCT jsonb_object_keys(original) FROM reject WHERE load_run_id = :id"),
             {"id": id},
         ).all()
+        rows = session.scalar(text("SELECT count(*) FROM reject WHERE load_run_id = :id"), {"id": id})
+        what = {"layer": "rejects", "run": id, "rows": rows, "k": None, "format": "csv"}
+        session.add(Audit(who=principal.name or "", act="export", what=what))
     headers = _ordered(set(names), run.header or [])
     return StreamingResponse(
         _lines(service, id, headers),

@@ -55,6 +55,13 @@ def law(found: dict[str, Any]) -> bool:
 # ── the whole way ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_name_too_long_for_the_disk_is_refused(worked: Any) -> None:
+    """A hundred Chinese characters are 300 bytes; no file system takes them."""
+    answer = send(worked, b"x", what="cases", source="x", file="网" * 96 + ".csv")
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:wangge:problem:file-name"), answer.text
+    assert not left(worked.settings)
+
+
 def test_a_dirty_gbk_file_is_looked_at_loaded_corrected_and_loaded_again(worked: Any) -> None:
     content = as_csv(case_rows(200) + DIRTY, "gbk")
     asked = {"what": "cases", "file": "热线.csv", "source": "hotline"}
@@ -83,6 +90,8 @@ def test_a_dirty_gbk_file_is_looked_at_loaded_corrected_and_loaded_again(worked:
     )
     rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert list(rows[0])[:5] == HEADER and len(rows) == 3
+    taken = "SELECT count(*) FROM audit WHERE act = 'export' AND what @> jsonb_build_object('layer', 'rejects', 'rows', 3)"
+    assert counted(worked.settings, taken) == 1
     assert rows[1]["工单编号"] == "'=D2" and rows[1]["类别"] == "'@SUM(A1)"
     corrected = [{**row, "受理时间": "2025-03-02 09:00:00", "经度": "116.305"} for row in rows]
     text_ = io.StringIO(newline="")
