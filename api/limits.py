@@ -11,6 +11,7 @@ a browser in which the account signed in before (`Device`) is counted by itself 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import math
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
@@ -120,10 +121,18 @@ def address(peer: str, headers: Mapping[bytes, bytes], trusted: Collection[str])
 def network(address: str) -> str:
     """One IPv6 customer holds a /64: the network is counted, not the address.
 
-    >>> network("2001:db8:1:2:3:4:5:6"), network("192.0.2.4")
-    ('2001:db8:1:2', '192.0.2.4')
+    >>> network("2001:db8:1:2:3:4:5:6"), network("2001:db8::7"), network("192.0.2.4")
+    ('2001:db8:1:2::', '2001:db8::', '192.0.2.4')
     """
-    return ":".join(address.split(":")[:4]) if address.count(":") > 1 else address
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:  # a proxy may write anything
+        return address
+    if found.version == 4:
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Address(int(found) >> 64 << 64))
 
 
 def _take(session: Session, what: str, who: str, limits: Iterable[Limit], zh: str, en: str) -> None:

@@ -30,6 +30,7 @@ FLOW_S = 600  # how long somebody may take at the provider
 KEPT_S = 3600  # of the provider's description and keys
 RETRY_S = 60  # an unknown key is asked for at most this often
 WAIT_S = 5.0
+PAUSE_S = 5.0  # after a provider that gave no answer
 LONGEST_BYTES = 2**20
 LEEWAY_S = 30  # how far two clocks may differ
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -91,6 +92,7 @@ class Provider:
     settings: Settings
     _described: tuple[float, dict[str, Any]] | None = None
     _keys: tuple[float, dict[str, Any]] | None = None
+    _silent_s: float = float("-inf")  # when it last gave no answer
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -124,16 +126,26 @@ class Provider:
         return Identity(subject, str(name)[:60], self._role(claims))
 
     def describe(self) -> dict[str, Any]:
-        """The provider's own description (`/.well-known/openid-configuration`)."""
+        """The provider's own description (`/.well-known/openid-configuration`). After one that gave no answer nobody
+        waits for it for `PAUSE_S`: anybody may ask, and everybody's threads would stand in line here."""
         with self._lock:
             if self._described is None or time.monotonic() - self._described[0] > KEPT_S:
-                issuer = str(self.settings.oidc_issuer)
-                found = self._get(issuer.rstrip("/") + "/.well-known/openid-configuration")
-                doors = [found.get(n) for n in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
-                if found.get("issuer") != issuer or not all(_safe(door, issuer) for door in doors):
+                if time.monotonic() - self._silent_s < PAUSE_S:
                     raise _unavailable()
-                self._described = time.monotonic(), found
+                self._described = time.monotonic(), self._asked_description()
             return self._described[1]
+
+    def _asked_description(self) -> dict[str, Any]:
+        issuer = str(self.settings.oidc_issuer)
+        try:
+            found = self._get(issuer.rstrip("/") + "/.well-known/openid-configuration")
+            doors = [found.get(n) for n in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
+            if found.get("issuer") != issuer or not all(_safe(door, issuer) for door in doors):
+                raise _unavailable()
+        except Unavailable:
+            self._silent_s = time.monotonic()
+            raise
+        return found
 
     def _claims(self, token: str, nonce: str, access_token: Any) -> dict[str, Any]:
         from authlib.oidc.core import CodeIDToken

@@ -78,6 +78,10 @@ def test_a_turning_minute_gives_nothing_away(db: Session) -> None:
     assert (
         tries(db, SignIn("2001:db8:1:2::1"), 6) + tries(db, SignIn("2001:db8:1:2:ffff::9"), 6) == 10
     )  # one /64
+    db.execute(text("DELETE FROM attempt"))
+    assert (
+        sum(tries(db, SignIn(f"2001:db8::{i:x}"), 1) for i in range(1, 16)) == 10
+    )  # one /64 in its short form
 
 
 def test_an_hour_of_guessing_ends(db: Session) -> None:

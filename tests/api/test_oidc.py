@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api import oidc
-from geo.errors import Unauthenticated
+from geo.errors import Unauthenticated, Unavailable
 from tests.api import signed_in
 from tests.api.conftest import free_port, serving
 from tests.api.provider import CLIENT, SECRET, Provider, shared_secret
@@ -258,7 +258,10 @@ def test_roles_by_claim(fresh: Any, provider: Provider) -> None:
         assert changes == 3
 
 
-def test_a_provider_that_is_away_or_lies_about_itself(fresh: Any, provider: Provider) -> None:
+def test_a_provider_that_is_away_or_lies_about_itself(
+    fresh: Any, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oidc, "PAUSE_S", 0.0)  # it is asked again at once
     with serving(settings_of(fresh, provider).with_(oidc_issuer=f"http://127.0.0.1:{free_port()}")) as (
         url,
         _,
@@ -319,3 +322,24 @@ def test_guessing_is_limited(fresh: Any, url: str, provider: Provider) -> None:
         browser = Browser(url)
         statuses.append(browser.sign_in().status_code)
     assert statuses == [403] * 10 + [429] * 3
+
+
+def test_nobody_stands_in_line_for_a_provider_that_is_away(
+    town: Any, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks next is told at once; after the pause it is asked again."""
+    asked: list[str] = []
+    found, answers = oidc.Provider(settings_of(town, provider)), oidc.Provider._get
+
+    def away(self: oidc.Provider, address: str) -> Any:
+        asked.append(address)
+        raise oidc._unavailable()
+
+    monkeypatch.setattr(oidc.Provider, "_get", away)
+    for _ in range(5):
+        with pytest.raises(Unavailable):
+            found.describe()
+    assert len(asked) == 1
+    monkeypatch.setattr(oidc.Provider, "_get", answers)
+    monkeypatch.setattr(oidc, "PAUSE_S", 0.0)
+    assert found.describe()["issuer"] == provider.issuer
