@@ -23,6 +23,7 @@ from geo.errors import Conflict, NotFound, RefusedArgument
 ROLES: tuple[Role, ...] = get_args(Role)
 BOUND: frozenset[str] = frozenset({"worker", "supervisor"})  # an account of these answers for one area
 LONGEST_NAME = 100
+NAMING = 0x4E414D45  # an advisory lock: who names or links an account
 
 
 class LastAdmin(Conflict):
@@ -54,6 +55,7 @@ def add_user(
     """A new account. Raises Conflict when the name is taken, RefusedArgument when role and area do not go together."""
     name = check_name(name)
     check_area(session, role, area)
+    _one_at_a_time(session)
     if session.scalar(select(AppUser).where(AppUser.name == name)):
         raise Conflict(f"用户 {name} 已存在。", f"There is a user {name} already.", field="name")
     level, code = (area.level, area.code) if area else (None, None)
@@ -233,9 +235,15 @@ def _spare_last_admin(user: AppUser, admins: set[int]) -> None:
         )  # fmt: skip
 
 
+def _one_at_a_time(session: Session) -> None:
+    """Names and subjects are each one account's: two that take the same at once are told so, one after the other."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": NAMING})
+
+
 def _link(session: Session, user: AppUser, subject: str) -> None:
     if len(subject) > 255 or not subject.isprintable():
         raise RefusedArgument("OIDC 主体无效。", "The OIDC subject is not valid.", field="oidc_subject")
+    _one_at_a_time(session)
     others = select(AppUser.name).where(AppUser.oidc_subject == subject, AppUser.id != user.id)
     taken = session.scalar(others) if subject else None
     if taken is not None:

@@ -25,7 +25,7 @@ from geo.db.tables import Token
 
 KEPT_S = 15.0
 KEPT_TOKENS = 4096
-TOUCH_S = 60  # a sign of life is written at most this often
+TOUCH_S = 20  # a sign of life is written at most this often; well below the shortest idle time, a minute
 IDLE_MINUTES = 30  # the default of `Settings.session_idle_minutes`
 
 Role = Literal["public", "worker", "supervisor", "planner", "admin"]

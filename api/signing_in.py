@@ -62,14 +62,17 @@ def look_up(session: Session, name: str, device: str | None) -> Known:
 def by_password(session: Session, known: Known, password: str, hours: int = SESSION_HOURS) -> Opened:
     """Opens a session for a password that was found right, unless the account changed meanwhile.
 
+    The account's row is held until the session is there: a new password or a closing then ends it with the others.
     A hash made with yesterday's parameters is made anew here, the only moment the password is known.
     """
     user = session.scalar(
-        select(AppUser).where(
+        select(AppUser)
+        .where(
             AppUser.id == known.user_id,
             AppUser.password_hash == known.password_hash,
             AppUser.disabled_at.is_(None),
         )
+        .with_for_update(key_share=True)
     )
     if user is None or user.password_hash is None:
         raise wrong_password()

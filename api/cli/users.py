@@ -57,10 +57,10 @@ def add(
     given = _typed() if password_stdin else None
     made = None if password_stdin or no_password else auth.make_password()
     with edge.work() as session:
-        auth.add_user(
-            session, name, role=role, area=_area(area), password=given or made, oidc_subject=oidc_subject  # type: ignore[arg-type]
+        account = auth.add_user(
+            session, name, role=role, area=_area(area), password=made if given is None else given, oidc_subject=oidc_subject  # type: ignore[arg-type]
         )  # fmt: skip
-        secret, token = auth.issue_token(session, name, label="first")
+        secret, token = auth.issue_token(session, account.name, label="first")
         shown: dict[str, Any] = {"user": name, "role": role}
         if made is not None:
             shown["password"] = made

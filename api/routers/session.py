@@ -114,8 +114,9 @@ def change_password(
         mine = principal.token_id if principal.by == "cookie" else None
         accounts.set_password(session, name, given.new, by=name, keep_session=mine)
         limits.forgive_sign_in(session, attempt)
+        area = accounts.area_name(session, principal.area) if principal.area else None
     service.principals.clear()
-    return answers.json(_who(service, principal, None))
+    return answers.json(_who(service, principal, area))
 
 
 def _with_password(

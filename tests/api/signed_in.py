@@ -43,6 +43,12 @@ def carrying(answer: httpx.Response) -> dict[str, str]:
     return {"Cookie": "; ".join(f"{n}={s}" for n, s in cookies(answer).items()), **OURS}
 
 
+def new_password(town: Any, name: str, password: str) -> None:
+    """Sets a password as an admin does."""
+    with sessions.session(town.settings, "owner") as session:
+        auth.set_password(session, name, password)
+
+
 def sql(town: Any, statement: str, **values: Any) -> Any:
     """The first value of a statement, as the owner of the database."""
     with sessions.session(town.settings, "owner") as session:

@@ -36,6 +36,21 @@ def ask(town: Any, method: str, path: str, body: Any = None) -> httpx.Response:
     return town.ask(method, path, json=body, headers={**town.admin, "Accept-Language": "en"})
 
 
+def test_two_accounts_of_one_name_at_once(fresh: Any) -> None:
+    """The second waits for the first and is told that the name is taken; it is no fault of the service's."""
+    answers: list[httpx.Response] = []
+    second = threading.Thread(
+        target=lambda: answers.append(ask(fresh, "POST", "/api/users", {"name": "双生", "role": "planner"}))
+    )
+    with sessions.session(fresh.settings, "app") as session:
+        auth.add_user(session, "双生", role="planner")
+        second.start()
+        second.join(timeout=1)
+        assert second.is_alive()
+    second.join(timeout=20)
+    assert [(a.status_code, a.json().get("field")) for a in answers] == [(409, "name")]
+
+
 def test_the_life_of_an_account(fresh: Any) -> None:
     known = len(acts(fresh))
     made = ask(fresh, "POST", "/api/users", {"name": "李明", "role": "supervisor", "area": S1})

@@ -6,12 +6,14 @@ The clock is shifted in the database: what lies `minutes` back there is what a c
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 import httpx
 import pytest
 
-from api import auth, policy, principals
+from api import auth, policy, principals, signing_in
+from geo.db import session as sessions
 from tests.api import signed_in as people
 from tests.api.conftest import serving
 from tests.api.signed_in import PASSWORD, carrying, cookies, sign_in
@@ -105,7 +107,7 @@ def test_settings_say_how_long(fresh: Any) -> None:
         assert httpx.get(url + "/api/session", headers=carrying(answer)).json()["name"] is None
 
 
-def test_signs_of_life_are_written_once_a_minute(fresh: Any) -> None:
+def test_signs_of_life_are_written_seldom(fresh: Any) -> None:
     mine = carrying(sign_in(fresh, "陈工"))
     written = "SELECT max(xmin::text::bigint) FROM token WHERE session AND revoked_at IS NULL"
     before = people.sql(fresh, written)
@@ -120,6 +122,30 @@ def test_signs_of_life_are_written_once_a_minute(fresh: Any) -> None:
     after = people.sql(fresh, written)
     who(fresh, mine)
     assert people.sql(fresh, written) == after
+
+
+def test_the_shortest_idle_time_ends_no_session_in_use(fresh: Any) -> None:
+    """A minute: whoever asks every 40 seconds stays signed in."""
+    with serving(fresh.settings.with_(session_idle_minutes=1)) as (url, _):
+        mine = carrying(sign_in(type("Short", (), {"url": url}), "陈工"))
+        for _ in range(4):
+            shift(fresh, 40 / 60)
+            assert httpx.get(url + "/api/session", headers=mine).json()["name"] == "陈工"
+
+
+def test_a_sign_in_under_way_does_not_outlive_the_password(fresh: Any) -> None:
+    """The old password was found right, then it is changed: the session that comes of it ends with the others."""
+    people.add(fresh, "许工", "planner")
+    with sessions.session(fresh.settings, "app") as session:
+        known = signing_in.look_up(session, "许工", None)
+        opened = signing_in.by_password(session, known, PASSWORD)
+        changing = threading.Thread(target=people.new_password, args=(fresh, "许工", "nine green lamps here"))
+        changing.start()
+        changing.join(timeout=1)
+        assert changing.is_alive()  # it waits for this sign-in
+    changing.join(timeout=20)
+    assert not changing.is_alive()
+    assert who(fresh, {"Cookie": f"wangge_session={opened.secret}"}) is None
 
 
 def test_revoked_within_a_minute(town: Any) -> None:

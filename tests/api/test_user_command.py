@@ -110,6 +110,13 @@ def test_roles_areas_and_passwords(
     assert right(settings, "吴", "twelve red kettles")
     assert "password" not in json.loads(wangge("add", "郑", "--no-password", "--json").stdout)
 
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert (
+        wangge("add", "冯", "--password-stdin").returncode == 2
+    )  # nothing typed is no account without a password
+    decomposed = json.loads(wangge("add", "Rene\u0301", "--no-password", "--role", "public", "--json").stdout)
+    assert principal(settings, decomposed["token"]).name == "Ren\u00e9"  # type: ignore[union-attr]
+
     assert wangge("role", "吴", "public").returncode == 0
     assert wangge("role", "郑", "public").returncode == 0
     last = wangge("role", "根", "planner")
