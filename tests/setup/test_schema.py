@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -13,7 +14,10 @@ from sqlalchemy import CheckConstraint, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Session
 
-from geo.db import migrations
+from api import principals
+from geo import areas
+from geo.db import migrations, roles
+from geo.db import session as sessions
 from geo.db.session import connect, engine
 from geo.db.tables import metadata
 from geo.settings import Settings
@@ -90,3 +94,57 @@ def test_a_newer_schema_is_left_alone(settings: Settings) -> None:
         connection.commit()
     with pytest.raises(migrations.SchemaTooNew, match="9999"):
         migrations.upgrade(settings)
+
+
+OLD = "0007"  # the schema of the release before roles
+OLD_ROWS = """
+INSERT INTO app_user (name) VALUES ('总管'), ('离职');
+UPDATE app_user SET disabled_at = now() WHERE name = '离职';
+INSERT INTO token (user_id, sha256, expires_at) SELECT id, sha256(name::bytea), now() + interval '1 day' FROM app_user;
+INSERT INTO load_run (kind, source, file_name, content_sha256, started_at)
+  VALUES ('cases', 'old', 'old.csv', '\\x00', now());
+INSERT INTO reject (load_run_id, row, code, why_zh, why_en) VALUES (1, 1, 'x', '', '');
+INSERT INTO catalogue (name) VALUES ('old');
+INSERT INTO source (name, catalogue_id) VALUES ('old', 1);
+INSERT INTO category (catalogue_id, code, name) VALUES (1, '01', '旧');
+CREATE TABLE cases_1 PARTITION OF cases FOR VALUES IN (1);
+INSERT INTO cases (source_id, source_case_id, opened_at, category_id, status, origin, row_hash, load_run_id)
+  VALUES (1, 'A', now(), 1, 0, 1, '\\x00', 1);
+INSERT INTO job (kind, author, params, state) VALUES ('plan.propose', '总管', '{}', 'done');
+"""
+
+
+def as_before_roles(settings: Settings) -> None:
+    """Puts the database back to the old schema, with an account, a token, a case, a reject and a job in it."""
+    with connect(settings) as connection:
+        connection.execute("DROP OWNED BY CURRENT_USER CASCADE")
+        connection.execute("CREATE SCHEMA IF NOT EXISTS public")
+        connection.commit()
+    config = Config()
+    config.set_main_option("script_location", str(migrations.VERSIONS.parent))
+    with engine(settings).begin() as opened:
+        config.attributes["connection"] = opened
+        command.upgrade(config, OLD)
+        for statement in roles.grants():
+            opened.exec_driver_sql(statement)
+    with connect(settings) as connection:
+        connection.execute(OLD_ROWS)
+        connection.commit()
+
+
+def test_a_database_of_before_roles_is_brought_up_with_what_is_in_it(settings: Settings) -> None:
+    """Accounts stay admins, tokens hold, a shut account stays shut, and the partitions there are get behind the wall."""
+    as_before_roles(settings)
+    assert migrations.current(settings) == OLD
+    assert migrations.upgrade(settings) is True
+    with sessions.session(settings, "app") as session:
+        found = principals.look_up(session, principals.digest("总管"))
+        assert found is not None
+        assert (found.role, found.by, found.area) == ("admin", "bearer", None)
+        assert principals.look_up(session, principals.digest("离职")) is None
+        assert session.scalar(text("SELECT count(*) FROM cases")) == 0
+        areas.show(session, areas.CITY)
+        assert session.scalar(text("SELECT count(*) FROM cases")) == 1
+        assert session.scalar(text("SELECT count(*) FROM reject")) == 1
+    with connect(settings, "app") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("SELECT count(*) FROM cases_1")
