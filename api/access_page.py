@@ -33,9 +33,9 @@ outside one's area and a case that does not exist have the same answer (404), in
 
 """
 AREA = """
-**责任区**：网格员和网格长账户绑定一个边界层级及编码（如 `community` 与 `110101001001`）。案件以所在单元归属责任区；不在任何单元
+**责任区**：网格员和网格长账号绑定一个边界层级及编码（如 `community` 与 `110101001001`）。案件以所在单元归属责任区；不在任何单元
 但有坐标的，以坐标落在今日有效边界内为准（重叠处归编码最小者）；没有坐标的案件只有管理员看得到。没有责任区、或责任区在今日边界
-中已不存在的账户看不到任何案件，回答中会说明原因。
+中已不存在的账号看不到任何案件，回答中会说明原因。
 
 **Area.** Accounts of workers and supervisors are bound to a boundary level and code (say `community`, `110101001001`). A case
 counts to the area by its unit; without a unit, by its position in the boundaries in force today (where areas overlap, the lowest

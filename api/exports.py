@@ -90,7 +90,7 @@ def refuse_cases(who: Principal) -> Forbidden:
     """Cases are not for this role, or there is no area whose cases they could be."""
     if who.role == "supervisor":
         return Forbidden(
-            "您的账户没有责任区，不能导出案件。", "Your account has no area, so there are no cases to export.",
+            "您的账号没有责任区，不能导出案件。", "Your account has no area, so there are no cases to export.",
             code="no-area", field="layer", do_zh="请管理员设定责任区。", do_en="Ask an administrator to set it.",
         )  # fmt: skip
     return Forbidden(

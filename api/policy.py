@@ -75,7 +75,7 @@ SCOPES: Mapping[Scope, tuple[str, str]] = {
         "exact layers; rows of cases: a supervisor's area, an administrator's whole city, none for a planner",
     ),
     "city": ("全市的装载记录与拒收行", "what was loaded, with rejected rows of the whole city"),
-    "people": ("账户与操作记录", "accounts, and what was done by whom"),
+    "people": ("账号与操作记录", "accounts, and what was done by whom"),
 }
 
 

@@ -103,7 +103,7 @@ def _told(seen: Scope) -> dict[str, Any]:
 
 NO_AREA = {
     "code": "no-area",
-    "zh": "您的账户没有责任区，看不到案件。请管理员设定。",
+    "zh": "您的账号没有责任区，看不到案件。请管理员设定。",
     "en": "Your account has no area, so you see no case. Ask an administrator to set it.",
 }
 AREA_GONE = {
