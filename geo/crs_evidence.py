@@ -195,8 +195,9 @@ def suggest(box: Bounds, near: Bounds | None = None, chinese: bool = False, most
         key = (*(round(v, 3) for v in where),)
         if code == WEB_MERCATOR:
             size = REGIONAL_DEG2  # made for the whole world, but common
-        if key not in found or (_old(found[key]) and not OLD_DATUM.search(name)):
-            found[key] = Candidate(f"EPSG:{code}", name, where, size)
+        candidate = Candidate(f"EPSG:{code}", name, where, size)
+        if key not in found or _rank(candidate, chinese)[:3] < _rank(found[key], chinese)[:3]:
+            found[key] = candidate
     ranked = sorted(found.values(), key=lambda c: _rank(c, chinese))
     close = [c for c in ranked if c.area_deg2 <= REGIONAL_DEG2]
     return (close or ranked)[:most]

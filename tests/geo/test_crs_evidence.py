@@ -16,6 +16,12 @@ BOSTON_FEET = ([739_826.9, 804_052.5], [2_908_285.1, 2_970_073.1])
 BOSTON = (-71.19, 42.23, -70.92, 42.4)
 
 
+def test_the_three_degree_zone_of_today_comes_before_the_wider_and_the_older() -> None:
+    beijing = (116.2, 39.8, 116.6, 40.1)
+    found = suggest((430_000.0, 4_410_000.0, 470_000.0, 4_440_000.0), beijing, chinese=True)
+    assert [c.crs for c in found] == ["EPSG:4548", "EPSG:2436"]
+
+
 def test_feet_that_call_themselves_degrees_with_nothing_else_known() -> None:
     problem = diagnose(*BOSTON_FEET, "EPSG:4326")
     assert problem is not None and problem.code == "coordinate-range"
