@@ -147,7 +147,7 @@ def test_many_at_once_under_one_key(town: Any, draft: int) -> None:
 
 
 def test_a_key_that_is_busy_for_long(town: Any, draft: int) -> None:
-    key = writes._digest("key", "tester", "DELETE", "/api/plans/{plan}", "e-1")
+    key = writes._digest("key", "tester", "admin", "DELETE", "/api/plans/{plan}", "e-1")
     with sessions.connect(town.settings) as other:
         other.execute(
             "INSERT INTO answered (key_sha256, request_sha256, status, body) VALUES (%s, '', 0, '')", [key]
