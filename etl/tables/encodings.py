@@ -21,6 +21,9 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+ESCAPES = frozenset(
+    {"unicode-escape", "raw-unicode-escape", "utf-7", "idna", "punycode"}
+)  # of programs and names, not of files
 _LONELY = re.compile(r"(?<![^\x00-\x7f])[\u4e00-\u9fff](?![^\x00-\x7f])")
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 
@@ -59,7 +62,7 @@ def decodes(chunks: Iterable[bytes], name: str) -> bool:
                 continue
             decoder.decode(chunk)
         decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
+    except UnicodeError:  # bytes that are none, or no byte order mark where the encoding needs one
         return False
     return True
 
@@ -85,7 +88,10 @@ def as_utf8(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
 def _checked(chunks: Chunks, given: str) -> str:
     try:
         name = codecs.lookup(given).name
-    except LookupError as problem:
+        "".encode(name)  # a LookupError for what packs or scrambles bytes: hex, zlib, rot13
+        if name in ESCAPES:
+            raise LookupError(name)
+    except (LookupError, UnicodeError) as problem:
         raise RefusedArgument(
             f"没有编码 {given!r}。",
             f"There is no encoding {given!r}.",

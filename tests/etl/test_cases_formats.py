@@ -16,7 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from etl import cases
-from geo.errors import Refused
+from etl.tables.door import open_table
+from geo.errors import Refused, RefusedArgument, RefusedFile
 
 ROWS = [
     {"service_request_id": f"R{i}", "requested_datetime": f"2025-03-0{i}T08:00:00+08:00", "status": "open",
@@ -196,3 +197,28 @@ def test_rejects_come_back_corrected(environment: dict[str, str], tmp_path: Path
     listed = json.loads(wangge(environment, "runs", "--json"))
     assert [(r["rows_added"], r["rows_rejected"]) for r in listed] == [(2, 0), (1, 2)]
     assert wangge(environment, "load", "cases", str(tmp_path / "none.csv"), "--source", "x", code=2) == ""
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "zzz",
+        "hex",
+        "base64",
+        "zlib",
+        "rot13",
+        "undefined",
+        "unicode_escape",
+        "utf-7",
+        "idna",
+        "utf-16",
+        "utf-32",
+    ],
+)
+def test_an_encoding_that_the_file_is_not_in(tmp_path: Path, word: str) -> None:
+    """Refused with words, whatever the codec does: some pack bytes, some need a mark, some make no text at all."""
+    file = tmp_path / "a.csv"
+    file.write_text("工单编号,受理时间\nA\\ud800,2025-03-01 08:00:00\n", encoding="utf-8")
+    with pytest.raises((RefusedArgument, RefusedFile)) as refused:
+        open_table(file, encoding=word)
+    assert word in refused.value.en
