@@ -373,6 +373,8 @@ def town(module_settings: Settings) -> Iterator[Served]:
 def uncounted(request: pytest.FixtureRequest) -> None:
     """No test pays for what those before it asked: a fast machine would meet the limits of heavy routes."""
     if "town" in request.fixturenames:
-        served: Served = request.getfixturevalue("town")
-        with sessions.session(served.settings, "owner") as session:
+        town = request.getfixturevalue(
+            "town"
+        )  # a service, or in some modules the settings of a town without one
+        with sessions.session(getattr(town, "settings", town), "owner") as session:
             session.execute(text("DELETE FROM attempt"))
