@@ -32,7 +32,7 @@ from geo.exports.writers import ending_of, write
 from geo.heat import HeatMap, Zones
 from geo.progress import Progress, silent
 from geo.settings import Settings
-from geo.zones import resolve_plan
+from geo.zones import edition_on, resolve_plan
 from maps.classify import for_measure
 
 LAYERS = ("boundaries", "units", "grids", "cases", "facilities", "heatmap", "hexagons")
@@ -94,6 +94,10 @@ def choose(
     zone = session.scalar(text("SELECT timezone FROM city")) or "Asia/Shanghai"
     today = dt.datetime.now(ZoneInfo(zone)).date()
     if asked.layer == "boundaries":
+        if asked.level is not None:
+            edition_on(
+                session, asked.level, today, "level"
+            )  # an empty file would say that there are no areas
         return layers.boundaries(session, asked.level, today)
     if asked.layer == "units":
         return layers.units(session, today)

@@ -187,9 +187,7 @@ def boundary_zones(session: Session, columns: Columns, level: str, on: dt.date) 
 
     Households of an area are those of the units whose inner point lies in it. Raises NotFound (`level-unknown`).
     """
-    edition = session.scalar(EDITION, {"level": level, "on": on})
-    if edition is None:
-        raise _unknown_level(session, level, on)
+    edition = edition_on(session, level, on)
     rows = session.execute(AREAS, {"edition": edition}).all()
     ids = [row.id for row in rows]
     version = f"edition {edition}.{len(ids)}.{min(ids, default=0)}.{max(ids, default=0)}"
@@ -200,6 +198,14 @@ def boundary_zones(session: Session, columns: Columns, level: str, on: dt.date) 
         at = PointIndex(boundary_polygons(session, edition)).place(lon, lat)
         households = sums_with_gaps(at[at >= 0], value[at >= 0], len(rows))
     return _zones(level, rows, households, version, edition=edition)
+
+
+def edition_on(session: Session, level: str, on: dt.date, field: str = "by") -> int:
+    """The id of the edition of a level that holds on a date. Raises NotFound (`level-unknown`) about `field`."""
+    edition = session.scalar(EDITION, {"level": level, "on": on})
+    if edition is None:
+        raise _unknown_level(session, level, on, field)
+    return int(edition)
 
 
 def boundary_polygons(session: Session, edition: int) -> NDArray[np.object_]:
@@ -213,13 +219,13 @@ def levels(session: Session) -> list[str]:
     return list(session.execute(LEVELS).scalars())
 
 
-def _unknown_level(session: Session, level: str, on: dt.date) -> NotFound:
+def _unknown_level(session: Session, level: str, on: dt.date, field: str) -> NotFound:
     known = ", ".join(levels(session)) or "—"
     return NotFound(
         f"没有 {on} 有效的边界图层 {level[:80]}。",
         f"There is no boundary level {level[:80]} that holds on {on}.",
         code="level-unknown",
-        field="by",
+        field=field,
         do_zh=f"可用：{known}。",
         do_en=f"Known: {known}.",
     )

@@ -241,6 +241,12 @@ def test_what_cannot_be_asked(worked: Any, body: dict[str, Any], field: str) -> 
     assert (answer.status_code, answer.json()["field"]) == (400, field), answer.text
 
 
+def test_a_level_that_there_is_not_makes_no_empty_file(worked: Any) -> None:
+    for level in ("nowhere", "street@2020-01-01"):
+        answer = ask(worked, layer="boundaries", level=level)
+        assert (answer.status_code, answer.json()["field"]) == (404, "level"), answer.text
+
+
 # ── ranges, owners, time ──────────────────────────────────────────────────────────────────────────────────────────
 
 
