@@ -25,6 +25,8 @@ const LANGUAGE = "wangge.lang";
 const WHOLE = new Set(["cases", "open", "overdue"]);
 export const WALK_MINUTES = 15; // of the measure "coverage:KIND"
 
+const readerOf = (who: Who): string => [who.name, who.role, who.area?.level, who.area?.code].join("/");
+
 /** What an answer about facilities has not, and an answer about cases has. */
 const NO_CASES = { suppressed: [], unassigned: 0, period: { from: null, to: null }, asof: null, version: "" };
 
@@ -48,6 +50,7 @@ class Store {
   points = $state.raw<[lon: number, lat: number][]>([]); // cases that staff look at
   place = $state.raw<{ lon: number; lat: number } | null>(null); // one spot that is looked at
   busy = $state(0);
+  era = $state(0); // grows when answers hold no longer (another reader, other data): who keeps some is made anew
   answers = new Answers();
   private heatAsked = "";
   private zonesAsked = "";
@@ -173,6 +176,8 @@ class Store {
     return (i !== undefined ? this.heat?.names[i] : this.zones?.names[this.zoneAt.get(code) ?? -1]) || code;
   }
 
+  /** Who reads, as a key: a page made for one reader is not shown to another. */
+  reader = $derived(this.who ? readerOf(this.who) : "");
   /** Whether cases themselves may be asked for; which ones, the service decides. */
   mayCases = $derived(["worker", "supervisor", "admin"].includes(this.who?.role ?? "public"));
   /** Whether exact figures, ranks and reports may be asked for. */
@@ -201,14 +206,23 @@ class Store {
   async loadCity(): Promise<void> {
     await this.during(async () => {
       const [city, who] = await Promise.all([get<City>("/api/city", this.lang), get<Who>("/api/session", this.lang)]);
-      if (this.city && (this.city.version !== city.version || this.who?.role !== who.role)) this.forget();
+      if (this.who && readerOf(this.who) !== readerOf(who)) this.leave();
+      else if (this.city && this.city.version !== city.version) this.forget();
       this.who = who;
       this.city = city;
       this.problem = null;
     });
   }
 
+  /** Another reader sits here: nothing that the one before saw stays on the screen. */
+  private leave(): void {
+    this.forget();
+    this.heat = this.heatPeriod = this.zones = this.series = this.summary = this.indicators = this.place = null;
+    this.points = [];
+  }
+
   private forget(): void {
+    this.era += 1;
     this.answers.clear();
     this.heatAsked = this.zonesAsked = this.seriesAsked = this.summaryAsked = this.indicatorsAsked = "";
   }
@@ -377,7 +391,11 @@ class Store {
   }
 
   async signOut(): Promise<void> {
-    await this.during(async () => void (await send("DELETE", "/api/session", this.lang)));
+    try {
+      await send("DELETE", "/api/session", this.lang);
+    } catch (failure) {
+      return this.fail(failure); // still signed in: the reader must know
+    }
     await this.loadCity();
   }
 }
