@@ -223,6 +223,55 @@ def test_the_worst_overdue_grid_of_last_month_and_its_list(town: Any, visit: Any
     watched.clean()
 
 
+def test_a_closed_case_leads_back_to_its_place_in_the_list(town: Any, visit: Any) -> None:
+    watched = visit(town.url)
+    enter(watched, town)
+    page = watched.open("/?period=all")
+    page.locator("li.zone").first.click()
+    page.click(".which button:has-text('全部')")
+    page.click(".panel .more:has-text('再看')")
+    expect(page.locator(".cases li")).to_have_count(40)
+    told = page.locator(".cases li").nth(30).inner_text()
+    page.locator(".cases li button").nth(30).click()
+    expect(page.locator("#case-name")).to_be_focused()
+    page.locator(".panel .back").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".cases li")).to_have_count(40)
+    opener = page.locator(".cases li button").nth(30)
+    expect(opener).to_be_focused()
+    expect(opener).to_be_in_viewport()
+    assert page.locator(".cases li").nth(30).inner_text() == told
+    watched.clean()
+
+
+EXACT = """() => ['.panel dl', '.panel table caption', '#total', '.ranking ul'].map(s => document.querySelector(s)?.textContent ?? '')"""
+
+
+def test_nothing_that_staff_saw_stays_after_signing_out(town: Any, visit: Any) -> None:
+    told = town.json("/api/heatmap/grids?measure=open&from=2024-12-01&to=2025-01-01")
+    hidden = told["codes"][told["suppressed"].index(True)]
+    view, line = f"/?period=last-month&measure=open&zone={hidden}", ".panel [data-measure=open]"
+    watched = visit(town.url)
+    enter(watched, town)
+    page = watched.open(view)
+    expect(page.locator(".panel table caption")).to_be_visible()
+    expect(page.locator(line)).not_to_contain_text("不显示")
+    before = page.evaluate(EXACT)
+    page.click(".account .opener")
+    page.click("#account-menu button:has-text('退出登录')")
+    expect(page.locator(".account")).to_have_count(0)
+    watched.settle()
+    expect(page.locator(line)).to_contain_text("不显示")
+    expect(page.locator(".panel table caption")).to_have_count(0)  # by hour only the whole city is published
+    after = page.evaluate(EXACT)
+    assert before[0] != after[0] and before[3] != after[3]
+    expect(page.locator(".cases")).to_have_count(0)
+    stranger = visit(town.url)
+    afresh = stranger.open(view)
+    expect(afresh.locator(line)).to_contain_text("不显示")
+    assert afresh.locator(".panel dl").inner_text() == page.locator(".panel dl").inner_text()
+
+
 @pytest.mark.parametrize(("form", "begins"), [("pdf", b"%PDF-"), ("html", b"<!"), ("xlsx", b"PK")])
 def test_a_report_of_the_view_is_one_file(
     town: Any, visit: Any, tmp_path: Path, form: str, begins: bytes

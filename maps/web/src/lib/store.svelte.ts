@@ -41,6 +41,7 @@ class Store {
   heatPeriod = $state.raw<Period | null>(null); // of `heat`: while an answer is missing, old numbers keep their own days
   series = $state.raw<Series | null>(null);
   summary = $state.raw<Summary | null>(null);
+  summaryStale = $state(false); // it tells of an earlier question: its answer is not here yet, or never came
   indicators = $state.raw<Indicators | null>(null); // of the measure that is shown; for staff
   problem = $state.raw<Problem | null>(null);
   keptAt = $state.raw<string | null>(null); // the service does not answer: what is shown was kept then
@@ -263,9 +264,12 @@ class Store {
   async loadSummary(url: string): Promise<void> {
     if (url === this.summaryAsked) return;
     this.summaryAsked = url;
+    this.summaryStale = true;
     await this.during(async () => {
       const summary = await this.answers.get<Summary>(url, this.lang);
-      if (url === this.summaryAsked) this.summary = summary;
+      if (url !== this.summaryAsked) return;
+      this.summary = summary;
+      this.summaryStale = false;
     }, () => url === this.summaryAsked);
   }
 
@@ -297,9 +301,10 @@ class Store {
 
   /** Ask again for what is missing, after a failure. */
   async retry(): Promise<void> {
-    const kept = this.keptAt !== null;
+    const [kept, away] = [this.keptAt !== null, this.problem?.status === 0];
     await this.loadCity();
     if (kept && this.keptAt === null) this.forget(); // what was kept is not an answer any more
+    else if (away && this.problem === null) this.era += 1; // what failed meanwhile, beside the map too, is asked for again
     if (this.problem === null) this.ask();
   }
 
