@@ -152,6 +152,7 @@ def test_a_supervisor_is_added_signs_in_and_is_shut_out(
     expect(page.locator(".secret button")).to_have_text(re.compile("已复制|Copied"))
     assert page.evaluate("() => navigator.clipboard.readText()") == secret
     page.click("dialog .actions button")
+    expect(page.locator("dialog")).to_have_count(0)  # closing is told to the page a moment later
     assert secret not in page.content()
     row = page.locator("tbody tr", has_text=name)
     expect(row).to_contain_text("900100001社区")

@@ -244,7 +244,8 @@ def test_a_closed_case_leads_back_to_its_place_in_the_list(town: Any, visit: Any
     watched.clean()
 
 
-EXACT = """() => ['.panel dl', '.panel table caption', '#total', '.ranking ul'].map(s => document.querySelector(s)?.textContent ?? '')"""
+EXACT = """() => ['.panel dl', '.panel table caption', '#total', '.ranking ul']
+  .map(s => document.querySelector(s)?.textContent ?? '')"""
 
 
 def test_nothing_that_staff_saw_stays_after_signing_out(town: Any, visit: Any) -> None:

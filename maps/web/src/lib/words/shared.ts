@@ -9,7 +9,7 @@ export const SHARED = {
   pageExports: ["导出", "Exports"],
   pagePeople: ["用户", "People"],
   notForYou: ["此页需要登录。", "This page needs a sign-in."],
-  notForRole: ["您的角色（{role}）不能查看此页。", "Your role ({role}) may not see this page."],
+  notForRole: ["您的角色（{role}）无权查看此页。", "Your role ({role}) may not see this page."],
   role_public: ["公众", "Public"],
   role_worker: ["网格员", "Grid worker"],
   role_supervisor: ["网格长", "Supervisor"],
