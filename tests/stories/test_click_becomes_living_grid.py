@@ -25,8 +25,9 @@ def test_a_click_becomes_a_living_grid(settings: Settings, insert_areas: Callabl
         insert_areas(s, "community", AREAS)
         units.build(s, target_area_m2=40_000)
         plan = proposals.propose(s, name="改版", grids=3, weight="area", seed=1).plan_ids[0]
-        auth.add_user(s, "planner")
-        token = auth.issue_token(s, "planner")[0]
+        for name in ("planner", "chief"):  # nobody approves a plan of their own hand
+            auth.add_user(s, name)
+        token, chief = (auth.issue_token(s, name)[0] for name in ("planner", "chief"))
     with TestClient(create_app(settings), headers={"Authorization": f"Bearer {token}"}) as web:
         path, before = f"/api/plans/{plan}", web.get(f"/api/plans/{plan}/assignment").json()
         revision = 0
@@ -43,7 +44,9 @@ def test_a_click_becomes_a_living_grid(settings: Settings, insert_areas: Callabl
             assert web.get(f"{path}/assignment").json()["grid"] == before["grid"]
 
         seen = {"from": dt.date.today().isoformat(), "revision": told["revision"]}
-        assert web.post(f"{path}/approve", json=seen).status_code == 200
+        assert web.post(f"{path}/approve", json=seen).json()["type"].endswith("own-plan")
+        by_chief = {"Authorization": f"Bearer {chief}"}
+        assert web.post(f"{path}/approve", json=seen, headers=by_chief).status_code == 200
         assert web.patch(f"{path}/units", json={**click, "revision": told["revision"]}).status_code == 409
     with sessions.session(settings) as s:
         lies = "SELECT ST_Covers(g.geom, u.point) FROM grid g, unit u WHERE g.code = :c AND u.id = :u"
