@@ -37,7 +37,7 @@ export class PlanMap {
       paint: { "line-color": "#1b2a38", "line-opacity": 0.8, "line-width": ["interpolate", ["linear"], ["zoom"], 10, 0.5, 15, 2] },
     }, style.ceiling("marks"));
     map.addSource("changed", { type: "geojson", data: { type: "FeatureCollection", features: [] } });
-    map.addLayer({ id: "changed", type: "fill", source: "changed", paint: { "fill-color": "#0b1620", "fill-opacity": 0.5 } }, style.ceiling("outlines"));
+    map.addLayer({ id: "changed", type: "fill", source: "changed", paint: { "fill-color": "#0b1620", "fill-opacity": ["interpolate", ["linear"], ["zoom"], 10, 0.22, 13, 0.45] } }, style.ceiling("outlines"));
     map.addLayer({ id: "changed-line", type: "line", source: "changed", minzoom: 12.5, paint: { "line-color": "#f2c14e", "line-width": 1.4 } }, style.ceiling("marks"));
   }
 
