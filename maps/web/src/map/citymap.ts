@@ -1,14 +1,13 @@
 // The map without a framework: it is told what to show and reports what the reader does.
 import {
-  type ExpressionSpecification, type GeoJSONSource, type LayerSpecification, type MapGeoJSONFeature, type MapLayerMouseEvent, Map as MapLibre, type PointLike, setWorkerUrl,
+  type ExpressionSpecification, type GeoJSONSource, type LayerSpecification, type MapGeoJSONFeature, type MapLayerMouseEvent, Map as MapLibre, type PointLike,
   type SourceSpecification,
 } from "maplibre-gl";
-import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import "./worker.ts";
 import type { FeatureCollection } from "geojson";
 import type { Bbox } from "../lib/types.ts";
 import * as style from "./style.ts";
 
-setWorkerUrl(workerUrl); // without this a production build shows an empty map
 
 export interface MapEvents {
   hover(code: string | null, x: number, y: number): void;

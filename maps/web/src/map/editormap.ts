@@ -1,12 +1,11 @@
 // The editor's map without a framework: units and grids as tiles, colours as feature state, gestures reported in degrees.
-import { type GeoJSONSource, Map as MapLibre, type PointLike, setWorkerUrl, type VectorTileSource } from "maplibre-gl";
-import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import { type GeoJSONSource, Map as MapLibre, type PointLike, type VectorTileSource } from "maplibre-gl";
+import "./worker.ts";
 import type { FeatureCollection } from "geojson";
 import type { Bbox } from "../lib/types.ts";
 import { editorLayers, GRID_NAMES, GRIDS, PICKED_DOTS, UNITS, WIDTHS } from "./editorstyle.ts";
 import * as style from "./style.ts";
 
-setWorkerUrl(workerUrl);
 
 export type LonLat = [lon: number, lat: number];
 export interface Pointer {

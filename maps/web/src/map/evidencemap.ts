@@ -1,11 +1,10 @@
 // A small map of what a file holds, over the outlines that are loaded: does it lie where it should? Free of any framework.
-import { Map as MapLibre, setWorkerUrl } from "maplibre-gl";
-import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import { Map as MapLibre } from "maplibre-gl";
+import "./worker.ts";
 import type { Geometry } from "geojson";
 import type { Bbox } from "../lib/types.ts";
 import * as style from "./style.ts";
 
-setWorkerUrl(workerUrl);
 const FILE = "#c2410c"; // what comes from the file; the ground is grey
 
 const around = (a: Bbox | null, b: Bbox | null): Bbox =>

@@ -1,11 +1,10 @@
 // A plan to look at: its grids in colours, the ground that changes hands above them. Two of them move together.
-import { type GeoJSONSource, Map as MapLibre, setWorkerUrl } from "maplibre-gl";
-import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import { type GeoJSONSource, Map as MapLibre } from "maplibre-gl";
+import "./worker.ts";
 import type { FeatureCollection } from "geojson";
 import type { Bbox } from "../lib/types.ts";
 import * as style from "./style.ts";
 
-setWorkerUrl(workerUrl);
 
 export class PlanMap {
   readonly map: MapLibre;
