@@ -24,5 +24,5 @@ USER wangge
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+    CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('localhost', 8000, timeout=4); c.request('GET', '/readyz'); assert c.getresponse().status == 200"]
 CMD ["wangge", "up", "--host", "0.0.0.0", "--port", "8000"]

