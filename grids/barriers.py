@@ -34,12 +34,18 @@ def closed(
     shut = np.unique(met)
     points = _crossings(barriers, passages)
     if len(points) and len(shut):
-        degrees = BESIDE_M / METRES_PER_DEGREE
-        _, near = shapely.STRtree(lines[shut]).query(points, predicate="dwithin", distance=degrees)
+        wide = METRES_PER_DEGREE * np.cos(np.radians(lat.mean()))
+        beside = shapely.STRtree(_metres(lines[shut], wide))
+        _, near = beside.query(_metres(points, wide), predicate="dwithin", distance=BESIDE_M)
         shut = np.delete(shut, np.unique(near))
     low, high = np.minimum(rows, graph.indices), np.maximum(rows, graph.indices)
     both = np.isin(low * graph.n + high, (low * graph.n + high)[once[shut]])
     return replace(graph, walkable=graph.walkable & ~both)
+
+
+def _metres(shapes: Geometries, wide: float) -> Geometries:
+    """The shapes in metres on a plane that is true enough across a city; `wide`: metres of a degree of longitude there."""
+    return np.asarray(shapely.transform(shapes, lambda at: at * [wide, METRES_PER_DEGREE]), dtype=object)
 
 
 def _crossings(barriers: Geometries, passages: Geometries) -> Geometries:

@@ -12,7 +12,7 @@ from api import answers, problems
 from api.dependencies import TheService
 from api.jobs import queue
 from api.routers import shown
-from api.routers.draft_bodies import Revision
+from api.routers.draft_bodies import Point, Revision
 from api.routers.jobs import accepted
 from api.schemas import WHOLE, Given, Plain, refuse
 from api.writes import TheWrite
@@ -28,6 +28,11 @@ Tolerance = Annotated[
 ]
 Seed = Annotated[int, Field(ge=0, le=WHOLE, description="随机种子 / the same seed gives the same plan")]
 Posts = Annotated[float, Field(gt=0, le=1e6)]
+MOST_LINES, MOST_POINTS = (
+    1_000,
+    5_000,
+)  # so that even lines that cross everywhere meet in a few million points
+Line = Annotated[list[Point], Field(min_length=2, max_length=MOST_POINTS)]
 WEIGHTS = "cases、households、workload、area 或列名 / or a column"
 MOST_GRIDS = 1_000_000
 MOST_LISTED = 20_000
@@ -66,6 +71,23 @@ class Proposal(Given):
     posts: Posts | list[Posts] | None = Field(
         None, description="岗位数：全部，或每网格一个 / posts of all, or of each"
     )
+    barriers: list[Line] = Field(
+        default_factory=list,
+        max_length=MOST_LINES,
+        description="本次另加的障碍线（经纬度，WGS 84） / further lines that nobody walks across, lon and lat",
+    )
+    passages: list[Line] = Field(
+        default_factory=list,
+        max_length=MOST_LINES,
+        description="越过这些障碍的通道（桥、地道） / ways that lead across them (bridges, tunnels)",
+    )
+
+    @model_validator(mode="after")
+    def _short_enough(self) -> Self:
+        for field in ("barriers", "passages"):
+            if sum(map(len, getattr(self, field))) > MOST_POINTS:
+                raise refuse(f"最多 {MOST_POINTS} 个点。", f"may have at most {MOST_POINTS} points.", field)
+        return self
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:

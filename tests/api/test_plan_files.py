@@ -192,6 +192,35 @@ def test_a_proposal_by_job(worked: Any) -> None:
         assert (refused.status_code, refused.json()["field"]) == (400, field), (body, refused.text)
 
 
+def test_a_proposal_between_further_barriers(worked: Any) -> None:
+    """A river along the middle: one grid cannot lie on both banks, unless bridges join them."""
+    west, south, east, north = worked.staff("/api/city").json()["bbox"]
+    middle = (south + north) / 2 + 1e-5
+    river = [[west - 0.01, middle], [east + 0.01, middle]]
+    places = [west + (east - west) * i / 200 for i in range(200)]  # one of them beside every pair of units
+    bridges = [[[x, middle - 0.001], [x, middle + 0.001]] for x in places]
+
+    def asked(**more: Any) -> dict[str, Any]:
+        body = {"name": f"河 {len(more)}", "grids": 1, "weight": "area", "nest": "free", **more}
+        job: dict[str, Any] = ended(
+            worked, worked.ask("POST", "/api/plans/propose", headers=worked.admin, json=body)
+        )
+        return job
+
+    assert asked()["state"] == "done"
+    parted = asked(barriers=[river])["problem"]
+    assert (parted["type"], parted["allowed"]) == ("urn:wangge:problem:too-few-grids", 2)
+    assert asked(barriers=[river], passages=bridges)["state"] == "done"
+    for field, value in (
+        ("barriers", [[[1, 2]]]), ("barriers", [[[181, 0], [0, 0]]]), ("barriers", [[["a", 0], [0, 0]]]),
+        ("passages", [river] * 1001), ("barriers", [river * 1300, river * 1300]), ("barriers", {"type": "LineString"}),
+    ):  # fmt: skip
+        refused = worked.ask(
+            "POST", "/api/plans/propose", headers=worked.admin, json={"name": "n", "grids": 1, field: value}
+        )
+        assert (refused.status_code, refused.json()["field"].split(".")[0]) == (400, field), refused.text
+
+
 def rebalance(town: Any, plan: str, **body: Any) -> httpx.Response:
     answer: httpx.Response = town.ask("POST", f"/api/plans/{plan}/rebalance", headers=town.admin, json=body)
     return answer

@@ -66,6 +66,18 @@ def test_a_bridge_opens_its_own_border_only() -> None:
         assert {u for u, _ in shut(closed(graph, lon, lat, lines(river(2.5)), bridge))} == left, off
 
 
+def test_sixty_metres_are_sixty_metres_in_the_north() -> None:
+    """At 60° N a degree of longitude is half as long: a bridge 50 m to the east is near, one 70 m away is not."""
+    graph = lattice(COLUMNS, ROWS)
+    lon, lat = where(graph)
+    west_east = [(-STEP, 60 + 1.5 * STEP), (2 * COLUMNS * STEP, 60 + 1.5 * STEP)]
+    for away_m, opened in ((50, 1), (70, 0)):
+        x = 4 * STEP + away_m / (METRES_PER_DEGREE / 2)
+        bridge = lines([(x, 60 + 1.2 * STEP), (x, 60 + 1.8 * STEP)])
+        found = closed(graph, 2 * lon, lat + 60, lines(west_east), bridge)
+        assert len(shut(found)) == COLUMNS - opened, away_m
+
+
 def test_a_way_that_ends_at_the_bank_crosses_nothing() -> None:
     graph = lattice(COLUMNS, ROWS)
     quay = lines(

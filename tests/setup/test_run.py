@@ -87,8 +87,8 @@ def plain(requirement: str) -> str:
 
 def test_the_npm_lock_names_no_host() -> None:
     lock = ROOT / "maps" / "web" / "package-lock.json"
-    told = lock.read_text()
-    assert "resolved" not in told and "://" not in told  # nor where to thank an author: npm writes `funding` by itself
+    told = lock.read_text()  # nor where to thank an author, which npm notes by itself
+    assert "resolved" not in told and "://" not in told
     assert "omit-lockfile-registry-resolved=true" in (ROOT / ".npmrc").read_text()
 
 

@@ -1856,6 +1856,10 @@ export interface components {
             locked?: string[];
             /** Posts */
             posts?: number | number[] | null;
+            /** Barriers */
+            barriers?: number[][][];
+            /** Passages */
+            passages?: number[][][];
         };
         /**
          * Rebalance
