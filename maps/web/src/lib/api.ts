@@ -1,92 +1,72 @@
 // The one door to the service. Every failure becomes a Problem with words for the person in front of the screen.
-import type { paths } from "./api-types.ts";
+import { nameIn } from "./address.ts";
+import { Problem, problemIn, unreachable } from "./problem.ts";
 import type { Lang } from "./types.ts";
 
-export class Problem extends Error {
-  readonly status: number; // 0: no answer at all
-  readonly code: string;
-  readonly title: string;
-  readonly detail: string;
-  readonly waitS: number; // how long the service asks to wait; 0: it does not say
+export { Problem };
+export type Method = "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
 
-  constructor(status: number, code: string, title: string, detail: string, waitS = 0) {
-    super(detail || title);
-    this.waitS = waitS;
-    this.status = status;
-    this.code = code;
-    this.title = title;
-    this.detail = detail;
-  }
-}
-
-export type Query = Record<string, string | number | readonly string[] | null | undefined>;
-
-/** "/api/x?a=1&b=2" without empty values, in the order given. */
-export function address(path: string, query: Query = {}): string {
-  const q = new URLSearchParams();
-  for (const [key, value] of Object.entries(query)) {
-    if (value === null || value === undefined || value === "") continue;
-    for (const one of Array.isArray(value) ? value : [value]) q.append(key, String(one));
-  }
-  const text = q.toString();
-  return text ? `${path}?${text}` : path;
-}
-
-type Taken<P extends keyof paths> = NonNullable<paths[P]["get"]>["parameters"]["query"];
-type Asked<P extends keyof paths> = { readonly [K in keyof NonNullable<Taken<P>>]?: Query[string] };
-
-/**
- * A question to the service, checked against the interface when the page is compiled: a path that is not there, or a
- * parameter that it does not take, is an error. `{id}` in the path is filled from `inside`.
- */
-export function asking<P extends keyof paths>(path: P, query: Asked<P>, inside: Record<string, string | number> = {}): string {
-  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(inside[name] ?? "")));
-  return address(filled, query as Query);
-}
-
-async function problem(response: Response): Promise<Problem> {
-  const body = (await response.json().catch(() => ({}))) as Partial<Record<"type" | "title" | "detail", string>>;
-  const code = body.type?.split(":").pop() ?? String(response.status);
-  return new Problem(response.status, code, body.title ?? response.statusText, body.detail ?? "", Number(response.headers.get("retry-after")) || 0);
+export interface Sent {
+  body?: unknown;
+  file?: Blob;
+  ifMatch?: string; // the state that was seen
+  ifNoneMatch?: string; // the answer that is known
+  key?: string; // the same key again: the same answer, nothing happens twice
+  later?: boolean; // a job is welcome in the place of an answer
+  accept?: string;
+  signal?: AbortSignal;
 }
 
 /** Told of every answer: when it was kept, if it comes from what was kept because the service does not answer. */
 let hear: (keptAt: string | null) => void = () => undefined;
 export const onAnswer = (listener: typeof hear): void => void (hear = listener);
 
-async function ask(url: string, lang: Lang, options: RequestInit): Promise<Response> {
-  const headers = { Accept: "application/json", "Accept-Language": lang, ...options.headers };
-  const response = await fetch(url, { ...options, headers }).catch((failure: unknown) => {
-    if (options.signal?.aborted) throw failure;
-    throw new Problem(0, "unreachable", "", "");
+/** What every request says of itself. */
+export function headersOf(method: Method, lang: Lang, sent: Sent): Record<string, string> {
+  const kind = sent.file ? "application/octet-stream" : sent.body === undefined ? "" : "application/json";
+  const said: Record<string, string | undefined> = {
+    Accept: sent.accept ?? "application/json",
+    "Accept-Language": lang,
+    "X-Requested-With": method === "GET" ? undefined : "wangge", // no other site can send this header
+    "Content-Type": kind,
+    "If-Match": sent.ifMatch,
+    "If-None-Match": sent.ifNoneMatch,
+    "Idempotency-Key": sent.key,
+    Prefer: sent.later ? "respond-async" : undefined,
+  };
+  return Object.fromEntries(Object.entries(said).filter((pair): pair is [string, string] => Boolean(pair[1])));
+}
+
+/** The answer as it came; one that nothing is new (304) is an answer, too. */
+export async function answer(method: Method, url: string, lang: Lang, sent: Sent = {}): Promise<Response> {
+  const body = sent.file ?? (sent.body === undefined ? null : JSON.stringify(sent.body));
+  const cache = sent.ifNoneMatch === undefined ? "default" : "no-store"; // what is known is known here, not in the browser's store
+  const init: RequestInit = { method, headers: headersOf(method, lang, sent), body, cache, signal: sent.signal ?? null };
+  const response = await fetch(url, init).catch((failure: unknown) => {
+    throw sent.signal?.aborted ? failure : unreachable();
   });
   hear(response.headers.get("X-Wangge-Kept"));
-  if (!response.ok) throw await problem(response);
-  return response;
+  if (response.ok || response.status === 304) return response;
+  const waitS = Number(response.headers.get("retry-after")) || 0;
+  throw problemIn(response.status, response.statusText, await response.text(), waitS);
 }
 
-export async function get<T>(url: string, lang: Lang, signal?: AbortSignal): Promise<T> {
-  const response = await ask(url, lang, signal ? { signal } : {});
-  return (await response.json()) as T;
+/** A question, or a change whose answer is wanted. */
+export async function ask<T>(method: Method, url: string, lang: Lang, sent: Sent = {}): Promise<T> {
+  return (await (await answer(method, url, lang, sent)).json()) as T;
 }
 
-export type Method = "POST" | "PATCH" | "PUT" | "DELETE";
+export const get = <T>(url: string, lang: Lang): Promise<T> => ask<T>("GET", url, lang);
 
-export async function send(method: Method, url: string, lang: Lang, body?: unknown): Promise<Response> {
-  const headers: Record<string, string> = { "X-Requested-With": "wangge" }; // no other site can send this header
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  return await ask(url, lang, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
-}
-
-/** A change whose answer is wanted. */
-export async function change<T>(method: Method, url: string, lang: Lang, body?: unknown): Promise<T> {
-  return (await (await send(method, url, lang, body)).json()) as T;
+/** A fresh key for a change; random enough to be nobody else's within a day. */
+export function freshKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
 }
 
 /** A file made by the service, given to the reader to keep. Its name, or null when a job makes it and it is not there yet. */
 export async function download(url: string, lang: Lang, body: unknown): Promise<string | null> {
-  const headers = { Accept: "*/*", "Content-Type": "application/json", "X-Requested-With": "wangge" };
-  const response = await ask(url, lang, { method: "POST", headers, body: JSON.stringify(body) });
+  const response = await answer("POST", url, lang, { body, accept: "*/*" });
   if (response.status === 202) return null;
   const name = nameIn(response.headers.get("Content-Disposition") ?? "") ?? "wangge";
   const file = URL.createObjectURL(await response.blob());
@@ -94,34 +74,4 @@ export async function download(url: string, lang: Lang, body: unknown): Promise<
   link.click();
   setTimeout(() => URL.revokeObjectURL(file), 60_000);
   return name;
-}
-
-/** The file name of a Content-Disposition, the one in UTF-8 before the plain one. */
-export function nameIn(disposition: string): string | null {
-  const wide = /filename\*=UTF-8''([^;]+)/i.exec(disposition)?.[1];
-  return wide ? decodeURIComponent(wide) : (/filename="?([^";]+)"?/i.exec(disposition)?.[1] ?? null);
-}
-
-/** Answers kept while the data stays the same: going back to a period costs nothing. Oldest out first. */
-export class Answers {
-  private readonly kept = new Map<string, Promise<unknown>>();
-  private readonly most: number;
-
-  constructor(most = 400) {
-    this.most = most;
-  }
-
-  get<T>(url: string, lang: Lang): Promise<T> {
-    const known = this.kept.get(url) as Promise<T> | undefined;
-    if (known) return known;
-    const answer = get<T>(url, lang);
-    this.kept.set(url, answer);
-    answer.catch(() => this.kept.delete(url));
-    if (this.kept.size > this.most) this.kept.delete(this.kept.keys().next().value as string);
-    return answer;
-  }
-
-  clear(): void {
-    this.kept.clear();
-  }
 }

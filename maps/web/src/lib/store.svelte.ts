@@ -1,7 +1,9 @@
 // The state of the page: what is asked (view), what came back (city, zones, heat), what went wrong (problem).
 import { untrack } from "svelte";
 import ramps from "$ramps";
-import { Answers, asking, get, onAnswer, Problem, send } from "./api.ts";
+import { asking } from "./address.ts";
+import { Answers } from "./answers.ts";
+import { answer, get, onAnswer, Problem } from "./api.ts";
 import { classOf, colours } from "./classes.ts";
 import { say, sayWord } from "./i18n.ts";
 import type { Key } from "./messages.ts";
@@ -391,13 +393,13 @@ class Store {
   }
 
   async signIn(by: { token: string } | { name: string; password: string }): Promise<void> {
-    await send("POST", "/api/session", this.lang, by);
+    await answer("POST", "/api/session", this.lang, { body: by });
     await this.loadCity();
   }
 
   async signOut(): Promise<void> {
     try {
-      await send("DELETE", "/api/session", this.lang);
+      await answer("DELETE", "/api/session", this.lang);
     } catch (failure) {
       return this.fail(failure); // still signed in: the reader must know
     }

@@ -3,6 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { MESSAGES } from "./messages.ts";
+import { FILES } from "./words/files.ts";
+import { PEOPLE } from "./words/people.ts";
+import { PLANS } from "./words/plans.ts";
+import { SHARED } from "./words/shared.ts";
+import { SUPERVISOR } from "./words/supervisor.ts";
 
 const SRC = fileURLToPath(new URL("..", import.meta.url));
 const WORDLESS = new Set(["u_share"]); // a share has no unit
@@ -22,6 +27,11 @@ test("every word exists in both languages", () => {
     if (!WORDLESS.has(key)) assert.ok(zh.trim() && en.trim(), key);
     if (!CHINESE.has(key)) assert.doesNotMatch(en, /[\u4e00-\u9fff]/, `${key}: Chinese in the English words`);
   }
+});
+
+test("no word is written twice: what two rooms say is shared", () => {
+  const keys = [SHARED, SUPERVISOR, PLANS, FILES, PEOPLE].flatMap((room) => Object.keys(room));
+  assert.deepEqual(keys.filter((key, i) => keys.indexOf(key) !== i), []);
 });
 
 test("every word is said somewhere", () => {

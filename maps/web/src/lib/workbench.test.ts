@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { asking, nameIn } from "./api.ts";
+import { asking, nameIn } from "./address.ts";
 import { cityValue } from "./city.ts";
 import { brief, change, interval, ratio, shown } from "./compare.ts";
 import { lateDays } from "./due.ts";

@@ -1,5 +1,5 @@
 // What the page of people asks the service, and what comes back.
-import { change, get } from "../lib/api.ts";
+import { ask, get } from "../lib/api.ts";
 import { say } from "../lib/i18n.ts";
 import { MESSAGES, type Key } from "../lib/messages.ts";
 import type { Lang, Role } from "../lib/types.ts";
@@ -69,18 +69,18 @@ const at = (name: string, rest = ""): string => `/api/users/${encodeURIComponent
 
 export const users = (lang: Lang): Promise<{ users: User[] }> => get("/api/users", lang);
 
-export const addUser = (lang: Lang, body: unknown): Promise<User> => change("POST", "/api/users", lang, body);
+export const addUser = (lang: Lang, body: unknown): Promise<User> => ask("POST", "/api/users", lang, { body });
 
-export const changeUser = (lang: Lang, name: string, body: unknown): Promise<User> => change("PATCH", at(name), lang, body);
+export const changeUser = (lang: Lang, name: string, body: unknown): Promise<User> => ask("PATCH", at(name), lang, { body });
 
 /** A new password; made by the service unless one is given. */
 export const setPassword = (lang: Lang, name: string, password: string | null): Promise<User> =>
-  change("POST", at(name, "/password"), lang, password === null ? {} : { password });
+  ask("POST", at(name, "/password"), lang, { body: password === null ? {} : { password } });
 
 export const issueToken = (lang: Lang, name: string, label: string, days: number): Promise<Issued> =>
-  change("POST", at(name, "/tokens"), lang, { label, days });
+  ask("POST", at(name, "/tokens"), lang, { body: { label, days } });
 
-export const revokeToken = (lang: Lang, name: string, id: number): Promise<User> => change("DELETE", at(name, `/tokens/${id}`), lang);
+export const revokeToken = (lang: Lang, name: string, id: number): Promise<User> => ask("DELETE", at(name, `/tokens/${id}`), lang);
 
 /** An act in the reader's language; one that has no word here as it is written. */
 export function actWord(lang: Lang, act: string): string {

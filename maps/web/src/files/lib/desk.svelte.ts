@@ -1,10 +1,11 @@
 // The way of one file: chosen, looked at, loaded, and what became of it.
 import { Problem } from "../../lib/api.ts";
 import { store } from "../../lib/store.svelte.ts";
-import { begin, follow, sendFile } from "./ask.ts";
+import { sendFile } from "./sending.ts";
 import { guess, textOf } from "./guess.ts";
 import { layoutOf } from "./layout.ts";
-import type { Job, JobProblem, Loaded, What } from "./types.ts";
+import { cancel, follow, type Job, type JobProblem } from "../../lib/jobs.ts";
+import type { Loaded, What } from "./types.ts";
 
 export const NAMED: Record<What, "source" | "level" | "kind" | "column"> = {
   cases: "source", boundaries: "level", facilities: "kind", network: "source", weights: "column",
@@ -116,6 +117,6 @@ export class Desk {
   /** Takes the file back while it is sent, or asks the job to stop. */
   async cancel(): Promise<void> {
     if (this.sent !== null) this.stop?.abort();
-    else if (this.job) await begin(`/api/jobs/${this.job.id}/cancel`, store.lang, {}).catch(() => undefined);
+    else if (this.job) await cancel(this.job.id, store.lang).catch(() => undefined);
   }
 }

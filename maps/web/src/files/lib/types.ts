@@ -1,34 +1,11 @@
 // What loads and exports answer, as the pages use it.
 import type { Geometry } from "geojson";
+import type { Job, JobProblem } from "../../lib/jobs.ts";
 import type { Bbox } from "../../lib/types.ts";
 
 export type What = "boundaries" | "cases" | "facilities" | "network" | "weights";
 export const WHATS: readonly What[] = ["cases", "boundaries", "facilities", "network", "weights"];
 export type Both = { zh: string; en: string };
-
-export interface JobProblem {
-  type: string;
-  detail: string;
-  field: string | null;
-  suggested?: string[];
-}
-
-export interface Job<R> {
-  id: number;
-  kind: string;
-  state: "queued" | "running" | "done" | "failed" | "cancelled";
-  stage: string;
-  done: number;
-  total: number | null;
-  result: R | null;
-  problem: JobProblem | null;
-  author: string;
-  asked_at: string;
-  finished_at: string | null;
-  cancel_asked_at: string | null;
-  about?: Record<string, unknown>;
-  notice?: Both & { code: string };
-}
 
 export interface RejectRow {
   row: number;
@@ -115,7 +92,7 @@ export interface RunDetail extends Run {
 
 export interface Export {
   id: number;
-  state: Job<unknown>["state"];
+  state: Job["state"];
   stage: string;
   done: number;
   total: number | null;

@@ -29,7 +29,6 @@ export const PEOPLE = {
   passwordRule: ["10 至 200 个字符；几个不相干的词最好记。其他登录将一并结束。", "10 to 200 characters; a few unrelated words are easiest to remember. Your other sessions end."],
   passwordChanged: ["密码已修改，其他登录已结束。", "Your password is changed; other sessions have ended."],
   save: ["保存", "Save"],
-  close: ["关闭", "Close"],
 
   users: ["用户", "Users"],
   auditTitle: ["操作记录", "Record of acts"],
@@ -104,8 +103,6 @@ export const PEOPLE = {
   person: ["人员", "Person"],
   act: ["操作", "Act"],
   details: ["内容", "Details"],
-  yes: ["是", "yes"],
-  no: ["否", "no"],
   what_user: ["用户", "user"],
   what_role: ["角色", "role"],
   what_area: ["责任区", "area"],

@@ -227,7 +227,6 @@ export const PLANS = {
   edTalkMasked: ["其中的电话、证件号等已遮蔽。", "Phone numbers, identity cards and the like were masked."],
   edMapHelp: ["方案地图。方向键移动，加减号缩放，Enter 在地图中央使用当前工具，Shift+Enter 结束画线，Esc 取消。", "Map of the plan. Arrow keys move, plus and minus zoom, Enter uses the tool at the middle, Shift+Enter ends a line, Esc cancels."],
   edLargeHint: ["放大后可见单元；矩形、套索、整个社区在任何缩放下都能用。", "Zoom in to see units; rectangle, lasso and whole community work at every zoom."],
-  close: ["关闭", "Close"],
 
   // keys
   heIntro: ["图上选中地图后，方向键移动，十字停在中央；当前工具在十字处起作用。", "With the focus on the map, arrow keys move it under a cross at its middle; the tool in hand works at the cross."],

@@ -78,8 +78,6 @@ export const SUPERVISOR = {
   body: ["处置部门", "Responsible"],
   unit: ["单元", "Unit"],
   place: ["位置", "Place"],
-  yes: ["是", "Yes"],
-  no: ["否", "No"],
   history: ["经过", "History"],
   h_opened: ["受理", "opened"],
   h_dispatched: ["派遣", "dispatched"],

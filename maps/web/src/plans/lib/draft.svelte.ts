@@ -2,7 +2,7 @@
 import { store } from "../../lib/store.svelte.ts";
 import { type Move, OneAtATime, Batch, type Target } from "./batching.ts";
 import { Beside, colouring, OPEN } from "./colouring.ts";
-import { ask, freshKey, type Method, Refusal } from "./door.ts";
+import { ask, freshKey, type Method, Problem } from "../../lib/api.ts";
 import { Hits } from "./hits.ts";
 import type { Act, Assignment, Check, Comment, Edited, Ground, GridRow, News, PlanRow, Standing, Table, Violation } from "./types.ts";
 
@@ -417,10 +417,10 @@ export class Draft {
         this.saved = this.pending.size ? "saving" : "saved";
         return;
       } catch (failure) {
-        if (!(failure instanceof Refusal)) throw failure;
-        if (!failure.offline) this.sendingKey = null;
-        if (failure.offline && tries < 3) await new Promise((rest) => setTimeout(rest, 700 * (tries + 1)));
-        else if (failure.offline) return this.unsent();
+        if (!(failure instanceof Problem)) throw failure;
+        if (!failure.away) this.sendingKey = null;
+        if (failure.away && tries < 3) await new Promise((rest) => setTimeout(rest, 700 * (tries + 1)));
+        else if (failure.away) return this.unsent();
         else if (failure.stale) return this.meet(batch, failure);
         else return this.refuse(batch, failure);
       }
@@ -452,7 +452,7 @@ export class Draft {
   onnew: (code: string) => void = () => undefined;
 
   /** Refused: every unit of the stroke goes back to where it was, unless a later stroke has taken it. */
-  private refuse(batch: Batch, failure: Refusal): void {
+  private refuse(batch: Batch, failure: Problem): void {
     this.inflight = null;
     this.putBack(batch);
     this.saved = this.pending.size ? "saving" : "saved";
@@ -476,7 +476,7 @@ export class Draft {
   }
 
   /** Somebody was faster. Other ground: the stroke is sent again on the new state. The same ground: the planner decides. */
-  private async meet(batch: Batch, failure: Refusal): Promise<void> {
+  private async meet(batch: Batch, failure: Problem): Promise<void> {
     this.inflight = null;
     const mine = new Map(batch.targets());
     const was = new Map(batch.before());
@@ -535,9 +535,9 @@ export class Draft {
       await work();
       return true;
     } catch (failure) {
-      if (!(failure instanceof Refusal)) throw failure;
+      if (!(failure instanceof Problem)) throw failure;
       if (failure.stale) await this.catchUp();
-      this.tell("refused", failure.offline ? store.t("edUnreachable") : store.t(failure.stale ? "edStale" : "edNotDone", { why: failure.message }));
+      this.tell("refused", failure.away ? store.t("edUnreachable") : store.t(failure.stale ? "edStale" : "edNotDone", { why: failure.message }));
       return false;
     } finally {
       this.busy = null;

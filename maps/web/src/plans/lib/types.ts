@@ -171,19 +171,6 @@ export interface Comment {
   hidden: boolean;
 }
 
-export interface Job {
-  id: number;
-  kind: string;
-  state: "queued" | "running" | "done" | "failed" | "cancelled";
-  stage: string | null;
-  done: number | null;
-  total: number | null;
-  author: string;
-  result: JobResult | null;
-  problem: { detail: string } | null;
-  notice?: { zh: string; en: string };
-}
-
 export interface JobResult {
   plans?: Choice[];
   grids?: number;
