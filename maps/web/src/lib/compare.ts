@@ -5,6 +5,8 @@ import type { Figure, Lang } from "./types.ts";
 const WORSE_UP = new Set(["open", "overdue", "median_days_to_close", "overdue_share"]);
 const BETTER_UP = new Set(["satisfied_share"]);
 
+const MORE_DIGITS = 3;
+
 export interface Change {
   arrow: "▲" | "▼" | "＝" | "≈"; // ≈: no more than chance
   text: string; // "12%", "3 个百分点", "0.5 天"
@@ -51,6 +53,9 @@ export function brief(lang: Lang, value: number): string {
 /** The 95 % interval with n, for a tooltip and a screen reader; "" where there is none. */
 export function interval(lang: Lang, figure: Pick<Figure, "unit" | "low" | "high" | "n">): string {
   if (figure.low === null || figure.high === null) return figure.n === null ? "" : say(lang, "ofN", { n: count(lang, figure.n) });
-  const [low, high] = [figure.low, figure.high].map((v) => amount(lang, figure.unit, figure.unit === "cases" ? Math.round(v) : v)) as [string, string];
+  const ends = [figure.low, figure.high].map((v) => (figure.unit === "cases" ? Math.round(v) : v));
+  const said = (more: number): [string, string] => ends.map((v) => amount(lang, figure.unit, v, more)) as [string, string];
+  let [low, high] = said(0);
+  for (let more = 1; low === high && ends[0] !== ends[1] && more <= MORE_DIGITS; more++) [low, high] = said(more); // no "15%–15%"
   return say(lang, "interval", { low, high, n: count(lang, figure.n ?? 0) });
 }

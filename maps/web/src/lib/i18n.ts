@@ -14,6 +14,12 @@ export function sayWord(lang: Lang, prefix: "level_" | "f_" | "m_" | "o_" | "s_"
   return key in MESSAGES ? say(lang, key as Key) : word.replaceAll("_", " ");
 }
 
+/** The source of cases: a word where it is one of the usual ones, else the name that the operator gave it, as it is. */
+export function sourceName(lang: Lang, source: string): string {
+  const key = `source_${source}`;
+  return key in MESSAGES ? say(lang, key as Key) : source;
+}
+
 const locale = (lang: Lang): string => (lang === "zh" ? "zh-CN" : "en-GB");
 const made = new Map<string, Intl.NumberFormat>();
 
@@ -31,11 +37,11 @@ function number(lang: Lang, digits: number, percent = false): Intl.NumberFormat 
 
 export const count = (lang: Lang, value: number): string => number(lang, 0).format(value);
 
-/** A value of a measure: shares in per cent, rates and days with about three digits. */
-export function amount(lang: Lang, unit: string, value: number): string {
-  if (unit === "share") return number(lang, value > 0.98 && value < 1 ? 1 : 0, true).format(value);
+/** A value of a measure: shares in per cent, rates and days with about three digits; `more` digits where two would look alike. */
+export function amount(lang: Lang, unit: string, value: number, more = 0): string {
+  if (unit === "share") return number(lang, value > 0.98 && value < 1 ? 1 + more : more, true).format(value);
   if (unit === "cases") return number(lang, 0).format(value);
-  return number(lang, Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2).format(value);
+  return number(lang, (Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2) + more).format(value);
 }
 
 export function withUnit(lang: Lang, unit: string, value: number): string {

@@ -7,6 +7,7 @@ import { answer, get, onAnswer, Problem } from "./api.ts";
 import { classOf, colours } from "./classes.ts";
 import { say, sayWord } from "./i18n.ts";
 import type { Key } from "./messages.ts";
+import { route } from "./route.svelte.ts";
 import { bucketFor, dayOf, type Period, type Preset, presetPeriod } from "./period.ts";
 import type { Bucket, City, Heat, Indicators, Lang, Series, Summary, Who, Zones } from "./types.ts";
 import { asOfDay, coverageOf, isHexagon, MOST_ZONES, readView, resolutionFor, START, type View, writeView } from "./view.ts";
@@ -52,6 +53,8 @@ class Store {
   hovered = $state<string | null>(null);
   points = $state.raw<[lon: number, lat: number][]>([]); // cases that staff look at
   place = $state.raw<{ lon: number; lat: number } | null>(null); // one spot that is looked at
+  playing = $state(false); // the timeline runs: what stands beside the map asks again when it rests
+  stillIn = $state(false); // a sign-out did not reach the service
   busy = $state(0);
   era = $state(0); // grows when answers hold no longer (another reader, other data): who keeps some is made anew
   answers = new Answers();
@@ -310,9 +313,9 @@ class Store {
     if (this.problem === null) this.ask();
   }
 
-  /** Everything that the view needs now; answers already here are not asked for twice. */
+  /** Everything that the map's view needs now; answers already here are not asked for twice. */
   ask(): void {
-    if (!this.city || !this.by) return;
+    if (!this.city || !this.by || route.page !== "map") return;
     if (this.by === "grid") void this.loadZones(asking("/api/zones", { by: "grid", plan: this.planWord, lang: this.lang }));
     else if (this.by !== "hexagon") void this.loadZones(asking("/api/zones", { by: this.by, lang: this.lang }));
     else this.zonesAsked = "";
@@ -324,7 +327,7 @@ class Store {
 
   /** How sure the ranks are; asked for once the map stands. */
   askIndicators(): void {
-    const ranked = this.mayRead && this.by !== "hexagon" && this.by !== "" && !this.asWas && !coverageOf(this.view.measure);
+    const ranked = !this.playing && this.mayRead && this.by !== "hexagon" && this.by !== "" && !this.asWas && !coverageOf(this.view.measure);
     const { from, to } = this.period;
     const query = { by: this.by, plan: this.planWord, measure: this.view.measure, from, to, ...this.filters, lang: this.lang };
     void this.loadIndicators(ranked ? asking("/api/indicators", query) : null);
@@ -401,8 +404,10 @@ class Store {
     try {
       await answer("DELETE", "/api/session", this.lang);
     } catch (failure) {
-      return this.fail(failure); // still signed in: the reader must know
+      this.stillIn = true; // the reader must know, also when the network is back
+      return this.fail(failure);
     }
+    this.stillIn = false;
     await this.loadCity();
   }
 }

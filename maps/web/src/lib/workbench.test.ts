@@ -35,6 +35,8 @@ test("figures as people read them", () => {
   assert.equal(shown("en", { ...FIGURE, key: "service_share", unit: "share", value: 0.666 }), "67 : 33");
   assert.equal(shown("en", { ...FIGURE, value: null }), "—");
   assert.equal(interval("en", FIGURE), "95% interval 90–133, n=110");
+  assert.equal(interval("en", { unit: "share", low: 0.1512, high: 0.1534, n: 99000 }), "95% interval 15.1%–15.3%, n=99,000");
+  assert.equal(interval("en", { unit: "share", low: 0, high: 0, n: 3 }), "95% interval 0%–0%, n=3");
   assert.equal(interval("en", { ...FIGURE, low: null, high: null, n: null }), "");
 });
 

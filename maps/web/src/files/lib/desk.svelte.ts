@@ -38,6 +38,7 @@ export class Desk {
   failed = $state.raw<Problem | null>(null);
   cancelled = $state(false);
   private stop: AbortController | null = null;
+  private left = new AbortController(); // nobody looks any more; the job goes on
   busy = $derived(this.sent !== null || (this.job !== null && !this.job.finished_at));
   ready = $derived(this.file !== null && (this.name.trim() !== "" || this.what === "network"));
 
@@ -91,9 +92,10 @@ export class Desk {
       const asked = await sendFile<Loaded>(this.address(dryRun), this.file, store.lang, (share) => (this.sent = share), this.stop.signal);
       this.job = asked;
       this.sent = null;
-      const job = await follow<Loaded>(asked.id, store.lang, (news) => (this.job = news), this.stop.signal);
+      const job = await follow<Loaded>(asked.id, store.lang, (news) => (this.job = news), this.left.signal);
       this.end(job, dryRun);
     } catch (failure) {
+      if (this.left.signal.aborted) return;
       if (failure instanceof Problem) this.failed = failure;
       else if (failure instanceof DOMException) this.cancelled = true;
       else throw failure;
@@ -112,6 +114,11 @@ export class Desk {
       this.looked = null;
       void store.loadCity(); // the map has news
     }
+  }
+
+  /** The reader goes elsewhere: a file on its way arrives, its job goes on, nobody asks how far it is. */
+  leave(): void {
+    this.left.abort();
   }
 
   /** Takes the file back while it is sent, or asks the job to stop. */

@@ -91,6 +91,8 @@ export const SHARED = {
   o_patrol: ["巡查", "Patrol"],
   o_sensor: ["感知设备", "Sensors"],
   o_other: ["其他", "Other"],
+  source_hotline: ["热线", "Hotline"],
+  source_patrol: ["巡查", "Patrol"],
   status: ["状态", "Status"],
   s_open: ["未办结", "Open"],
   s_closed: ["已办结", "Closed"],

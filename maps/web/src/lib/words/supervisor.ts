@@ -103,6 +103,9 @@ export const SUPERVISOR = {
   exportCases: ["导出此清单（CSV）", "Export this list (CSV)"],
   exportLater: ["文件较大，完成后在“导出”页", "A long file: find it under Exports"],
 
+  panelRests: ["播放时不更新，停下后更新", "not updated while playing"],
+  stillSignedIn: ["您仍处于登录状态：", "You are still signed in:"],
+  stillSignedInText: ["退出登录没有送达服务。离开前请再次退出。", "the sign-out did not reach the service. Sign out again before you leave."],
   offline: ["离线", "Offline"],
   offlineText: ["显示的是 {at} 存下的内容；恢复连接后自动更新。", "What is shown was kept at {at}; it is brought up to date when the service answers again."],
 } as const satisfies Record<string, Text>;
