@@ -4,6 +4,7 @@ import "./worker.ts";
 import type { FeatureCollection } from "geojson";
 import type { Bbox } from "../lib/types.ts";
 import * as style from "./style.ts";
+import { VEIL, VEIL_LINE, VEIL_LINED_FROM, VEIL_STOPS } from "./veil.ts";
 
 
 export class PlanMap {
@@ -36,8 +37,8 @@ export class PlanMap {
       paint: { "line-color": "#1b2a38", "line-opacity": 0.8, "line-width": ["interpolate", ["linear"], ["zoom"], 10, 0.5, 15, 2] },
     }, style.ceiling("marks"));
     map.addSource("changed", { type: "geojson", data: { type: "FeatureCollection", features: [] } });
-    map.addLayer({ id: "changed", type: "fill", source: "changed", paint: { "fill-color": "#0b1620", "fill-opacity": ["interpolate", ["linear"], ["zoom"], 10, 0.22, 13, 0.45] } }, style.ceiling("outlines"));
-    map.addLayer({ id: "changed-line", type: "line", source: "changed", minzoom: 12.5, paint: { "line-color": "#f2c14e", "line-width": 1.4 } }, style.ceiling("marks"));
+    map.addLayer({ id: "changed", type: "fill", source: "changed", paint: { "fill-color": VEIL, "fill-opacity": ["interpolate", ["linear"], ["zoom"], ...VEIL_STOPS.flat()] } }, style.ceiling("outlines"));
+    map.addLayer({ id: "changed-line", type: "line", source: "changed", minzoom: VEIL_LINED_FROM, paint: { "line-color": VEIL_LINE, "line-width": 1.4 } }, style.ceiling("marks"));
   }
 
   async paint(fills: ReadonlyMap<string, string>): Promise<void> {
