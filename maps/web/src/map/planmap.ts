@@ -37,7 +37,7 @@ export class PlanMap {
       paint: { "line-color": "#1b2a38", "line-opacity": 0.8, "line-width": ["interpolate", ["linear"], ["zoom"], 10, 0.5, 15, 2] },
     }, style.ceiling("marks"));
     map.addSource("changed", { type: "geojson", data: { type: "FeatureCollection", features: [] } });
-    map.addLayer({ id: "changed", type: "fill", source: "changed", paint: { "fill-color": VEIL, "fill-opacity": ["interpolate", ["linear"], ["zoom"], ...VEIL_STOPS.flat()] } }, style.ceiling("outlines"));
+    map.addLayer({ id: "changed", type: "fill", source: "changed", paint: { "fill-color": VEIL, "fill-antialias": false, "fill-opacity": ["interpolate", ["linear"], ["zoom"], ...VEIL_STOPS.flat()] } }, style.ceiling("outlines"));
     map.addLayer({ id: "changed-line", type: "line", source: "changed", minzoom: VEIL_LINED_FROM, paint: { "line-color": VEIL_LINE, "line-width": 1.4 } }, style.ceiling("marks"));
   }
 
