@@ -152,7 +152,7 @@ def check_policy(app: FastAPI, plain: Mapping[str, ASGIApp]) -> None:
     for context in iter_route_contexts(app.routes):
         for method in context.methods or ():
             routes.add((method, str(context.path)))
-    unlisted, dead = policy.mismatch(routes)
+    unlisted, dead = policy.mismatch(policy.TABLE, routes)
     if unlisted or dead:
         raise RouteWithoutPolicy(
             f"routes without a policy row: {unlisted}; policy rows without a route: {dead}"
