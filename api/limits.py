@@ -5,7 +5,8 @@ gets twice the limit at the turn of a minute. A refused try is not counted: who 
 nobody can keep a door shut by knocking. Keys are digests; no address is stored.
 
 Sign-ins are counted per address, per account name and in all. The last two would let a stranger keep an owner out, so
-a browser in which the account signed in before (`Device`) is counted by itself instead.
+a browser in which the account signed in before (`Device`) is counted by itself instead. A limit of sign-ins that closes
+leaves one row of the audit in each of its windows, never a row for a try: who guesses must not be able to fill the audit.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from geo.db.tables import AppUser, Audit
 from geo.errors import RateLimited
 
 
@@ -31,6 +33,19 @@ class Limit:
     window_s: int
 
 
+class Closed(RateLimited):
+    """Too many requests; try again later."""
+
+    def __init__(self, what: str, who: str, limit: Limit, zh: str, en: str, wait_s: int) -> None:
+        """`what` is counted for `who` and has reached `limit`; `zh` and `en` say so."""
+        self.what, self.who, self.limit = what, who, limit
+        super().__init__(
+            f"{zh}，请 {wait_s} 秒后再试（Retry-After）。",
+            f"{en}; try again in {wait_s} s (Retry-After).",
+            retry_after_s=wait_s,
+        )
+
+
 PER_ADDRESS = (Limit(10, 60),)
 PER_NAME = (
     Limit(10, 60),
@@ -39,6 +54,7 @@ PER_NAME = (
 PER_DEVICE = PER_NAME
 IN_ALL = (Limit(300, 60),)  # what hashing may cost this machine
 KEPT_S = 2 * 3600
+SIGN_IN = "sign-in "  # with address, name, device or all: what is counted
 
 _COUNT = text(
     "INSERT INTO attempt AS a (key, window_start, n) "
@@ -50,6 +66,11 @@ _COUNT = text(
 _TAKE_BACK = text(
     "UPDATE attempt SET n = n - 1 WHERE key = :key AND n > 0 "
     "AND window_start = (SELECT max(window_start) FROM attempt WHERE key = :key)"
+)
+_FIRST_OF_WINDOW = text(
+    "INSERT INTO attempt (key, window_start, n) "
+    "VALUES (:key, to_timestamp(floor(extract(epoch FROM clock_timestamp()) / :s) * :s), 1) "
+    "ON CONFLICT DO NOTHING RETURNING n"
 )
 _TIDY = text("DELETE FROM attempt WHERE window_start < now() - make_interval(secs => :kept_s)")
 
@@ -73,23 +94,41 @@ class SignIn:
 
 
 def count_sign_in(session: Session, attempt: SignIn) -> None:
-    """Counts a try before it is looked at. Raises RateLimited.
+    """Counts a try before it is looked at. Raises Closed.
 
     The caller commits at once, so that parallel tries see it and a failed one stays counted.
     """
     for what, who, limits in attempt.counts():
-        _take(session, f"sign-in {what}", who, limits, "登录尝试过多", "Too many sign-ins")
+        _take(session, f"{SIGN_IN}{what}", who, limits, "登录尝试过多", "Too many sign-ins")
+
+
+def note_closed(session: Session, attempt: SignIn, closed: Closed, by: str) -> None:
+    """One audit row for the first sign-in that a limit refuses in its window; nothing for the next ones.
+
+    The row names the account that was tried, if there is one: what else stands in the field may be a password. No
+    address, not even a digest of it: there are few enough IPv4 addresses to try them all.
+    """
+    key = _key(f"{closed.what} refused", closed.who, closed.limit)
+    if session.execute(_FIRST_OF_WINDOW, {"key": key, "s": closed.limit.window_s}).first() is None:
+        return
+    what = {
+        "limit": closed.what.removeprefix(SIGN_IN),
+        "user": session.scalar(select(AppUser.name).where(AppUser.name == attempt.name)),
+        "tries": closed.limit.n,
+        "seconds": closed.limit.window_s,
+    }
+    session.add(Audit(who=by, act="sign in refused", what=what))
 
 
 def forgive_sign_in(session: Session, attempt: SignIn) -> None:
     """A sign-in that succeeded does not count."""
     for what, who, limits in attempt.counts():
         for limit in limits:
-            session.execute(_TAKE_BACK, {"key": _key(f"sign-in {what}", who, limit)})
+            session.execute(_TAKE_BACK, {"key": _key(f"{SIGN_IN}{what}", who, limit)})
 
 
 def count_heavy(session: Session, route: str, who: str, per_minute: int) -> None:
-    """Counts one request for something expensive. Raises RateLimited."""
+    """Counts one request for something expensive. Raises Closed."""
     _take(
         session,
         f"heavy {route}",
@@ -140,11 +179,7 @@ def _take(session: Session, what: str, who: str, limits: Iterable[Limit], zh: st
         row = session.execute(_COUNT, {"key": _key(what, who, limit), "s": limit.window_s}).one()
         wait_s = waiting_s(limit, int(row.n), int(row.earlier), float(row.gone_s))
         if wait_s:
-            raise RateLimited(
-                f"{zh}，请 {wait_s} 秒后再试（Retry-After）。",
-                f"{en}; try again in {wait_s} s (Retry-After).",
-                retry_after_s=wait_s,
-            )
+            raise Closed(what, who, limit, zh, en, wait_s)
         if row.n == 1:
             session.execute(_TIDY, {"kept_s": KEPT_S})
 

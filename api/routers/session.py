@@ -107,7 +107,7 @@ def change_password(
     attempt = limits.SignIn(address(request, service), name)
     with service.session() as session:
         stored = signing_in.own_password(session, principal)
-        limits.count_sign_in(session, attempt)
+    count_try(service, attempt, by=name)
     if not passwords.right(stored, given.old):
         raise signing_in.wrong_old_password()
     with service.session() as session:
@@ -126,8 +126,8 @@ def _with_password(
     device = request.cookies.get(auth.DEVICE_COOKIE)
     with service.session() as session:
         known = signing_in.look_up(session, accounts.plain_name(name), device)
-        attempt = limits.SignIn(place, known.name, known.device)
-        limits.count_sign_in(session, attempt)
+    attempt = limits.SignIn(place, known.name, known.device)
+    count_try(service, attempt)
     if not passwords.right(known.password_hash, password):
         raise signing_in.wrong_password()
     with service.session() as session:
@@ -141,13 +141,23 @@ def _with_token(
     service: Service, request: Request, token: str, place: str
 ) -> tuple[signing_in.Opened, limits.SignIn]:
     attempt = limits.SignIn(place)
-    with service.session() as session:
-        limits.count_sign_in(session, attempt)
+    count_try(service, attempt)
     with service.session() as session:
         opened = signing_in.by_token(session, token, service.settings.session_hours)
         end_former(session, request)
     forget_former(service, request)
     return opened, attempt
+
+
+def count_try(service: Service, attempt: limits.SignIn, by: str = "public") -> None:
+    """Counts a try before it is looked at, in a transaction of its own: a failed one stays counted. Raises RateLimited."""
+    try:
+        with service.session() as session:
+            limits.count_sign_in(session, attempt)
+    except limits.Closed as closed:
+        with service.session() as session:
+            limits.note_closed(session, attempt, closed, by)
+        raise
 
 
 def end_former(session: Session, request: Request) -> None:

@@ -60,8 +60,7 @@ def _opened(asked: Back, request: Request, service: Service) -> signing_in.Opene
     if not asked.code or (asked.iss and asked.iss != service.settings.oidc_issuer):
         raise oidc.failed("code")
     attempt = limits.SignIn(sessions.address(request, service))
-    with service.session() as session:
-        limits.count_sign_in(session, attempt)
+    sessions.count_try(service, attempt)
     identity = provider.identity(flow, asked.code)
     with service.session() as session:
         user = _account(session, service, identity)

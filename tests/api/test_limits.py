@@ -141,6 +141,61 @@ def test_fifty_addresses_against_one_name(fresh: Any, wang: Any, module_settings
         assert httpx.get(url + "/api/session", headers=people.carrying(owner)).json()["name"] == "王工"
 
 
+def refusals(town: Any) -> list[tuple[str, Any]]:
+    with sessions.session(town.settings, "app") as session:
+        found = session.execute(
+            text("SELECT who, what FROM audit WHERE act = 'sign in refused' ORDER BY id")
+        ).all()
+    return [(who, what) for who, what in found]
+
+
+def minutes(began: float) -> int:
+    """How many minutes of the clock have been touched since."""
+    return int(time.time() // 60) - int(began // 60) + 1
+
+
+@pytest.mark.parametrize(("name", "account"), [("王工", "王工"), ("hunter2 typed in the wrong field", None)])
+def test_a_limit_that_closes_is_in_the_audit_once(
+    fresh: Any, wang: Any, module_settings: Settings, name: str, account: str | None
+) -> None:
+    """Not a row for a guess: one when the name's limit closes, one when the address's does."""
+    known, began = len(refusals(fresh)), time.time()
+    with serving(module_settings.with_(trusted_proxies=("127.0.0.1",))) as (url, _):
+
+        def guess(address: str) -> int:
+            body = {"name": name, "password": "Gu3ssed-w0rds-here"}
+            headers = {"X-Forwarded-For": address}
+            return httpx.post(url + "/api/session", json=body, headers=headers).status_code
+
+        by_name = [guess(f"198.51.100.{i}") for i in range(30)]
+        people.forget_attempts(fresh)
+        by_address = [guess("203.0.113.77") for _ in range(30)]
+    assert by_name.count(401) >= NAME_LIMIT and by_name[-1] == by_address[-1] == 429
+    rows = refusals(fresh)[known:]
+    assert {who for who, _ in rows} == {"public"}
+    for limit in ("name", "address"):
+        found = [what for _, what in rows if what["limit"] == limit]
+        assert 1 <= len(found) <= minutes(began), found
+        assert all(what == {"limit": limit, "user": account, "tries": 10, "seconds": 60} for what in found)
+    assert len(rows) <= 2 * minutes(began)
+    assert not any(word in str(rows) for word in ("203.0.113", "198.51.100", "Gu3ssed", "hunter2"))
+
+
+def test_an_own_password_tried_too_often_is_in_the_audit(fresh: Any, wang: Any) -> None:
+    mine, known = people.carrying(people.sign_in(fresh, "王工")), len(refusals(fresh))
+    statuses = [
+        fresh.ask(
+            "POST",
+            "/api/session/password",
+            json={"old": "not this one", "new": "never set 123"},
+            headers=mine,
+        ).status_code
+        for _ in range(NAME_LIMIT + 5)
+    ]
+    assert statuses[-1] == 429
+    assert {(who, what["user"]) for who, what in refusals(fresh)[known:]} == {("王工", "王工")}
+
+
 def test_a_known_browser_is_counted_too(fresh: Any, wang: Any) -> None:
     known = people.carrying(people.sign_in(fresh, "王工"))
     statuses = [people.sign_in(fresh, "王工", "wrong again 123", **known).status_code for _ in range(15)]

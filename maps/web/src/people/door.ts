@@ -89,12 +89,14 @@ export function actWord(lang: Lang, act: string): string {
 }
 
 const VALUES: Record<string, string> = { password: "wayPassword", oidc: "wayOidc", token: "wayToken" };
+const WORDS_OF: Record<string, string> = { role: "role_", from: "role_", to: "role_", limit: "limit_" };
 
 function valueWord(lang: Lang, name: string, value: unknown): string {
   if (typeof value === "boolean") return say(lang, value ? "yes" : "no");
   if (typeof value === "object") return JSON.stringify(value);
-  const key = name === "by" ? VALUES[String(value)] : `role_${String(value)}`;
-  return key && key in MESSAGES && ["by", "role", "from", "to"].includes(name) ? say(lang, key as Key) : String(value);
+  const words = WORDS_OF[name];
+  const key = name === "by" ? VALUES[String(value)] : words && words + String(value);
+  return key && key in MESSAGES ? say(lang, key as Key) : String(value);
 }
 
 /** What an act was about, in one line: "User 李明 · Role Planner"; names without a word here stand as they are written. */
