@@ -23,12 +23,7 @@ NO_PACKAGES = "/nonexistent"  # Typst may look nothing up: the template needs no
 
 def statement_pdf(statement: Statement) -> bytes:
     """The PDF. Raises RefusedArgument `no-chinese-font` with the command that installs one."""
-    return bytes(_compile(statement, "pdf")[0])
-
-
-def statement_png(statement: Statement, ppi: float = 110.0) -> list[bytes]:
-    """The same pages as pictures."""
-    return _compile(statement, "png", ppi)
+    return compiled("statement.typ", statement.as_dict(), {"map.svg": statement.picture.svg})
 
 
 def chinese_font(families: Collection[str] | None = None) -> str:
@@ -56,15 +51,8 @@ def _families() -> frozenset[str]:
     return frozenset(typst.Fonts().families())
 
 
-def _compile(statement: Statement, form: str, ppi: float | None = None) -> list[bytes]:
-    pictures = {"map.svg": statement.picture.svg}
-    return compiled("statement.typ", statement.as_dict(), pictures, form, ppi)
-
-
-def compiled(
-    template: str, data: dict[str, Any], pictures: Mapping[str, str], form: str, ppi: float | None = None
-) -> list[bytes]:
-    """A template of `maps/assets` set with texts and drawings (SVG by name): one PDF, or a PNG for each page.
+def compiled(template: str, data: dict[str, Any], pictures: Mapping[str, str]) -> bytes:
+    """A template of `maps/assets` set with texts and drawings (SVG by name), as PDF.
 
     Raises RefusedArgument `no-chinese-font`.
     """
@@ -75,6 +63,6 @@ def compiled(
         **{name: svg.encode() for name, svg in pictures.items()},
     }
     made = typst.compile(  # type: ignore[call-overload]  # the stubs do not know of files by name
-        sources, format=form, ppi=ppi, package_path=NO_PACKAGES, package_cache_path=NO_PACKAGES
+        sources, format="pdf", package_path=NO_PACKAGES, package_cache_path=NO_PACKAGES
     )
-    return [bytes(one) for one in made] if isinstance(made, list) else [bytes(made)]
+    return bytes(made)
