@@ -9,18 +9,18 @@ from __future__ import annotations
 import datetime as dt
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from api import passwords, principals
-from api.principals import Area, Role
+from api.policy import PRINCIPALS, Role
+from api.principals import Area
 from geo.db.clock import city_today
 from geo.db.tables import AppUser, Audit, Device
 from geo.errors import Conflict, NotFound, RefusedArgument
 
-ROLES: tuple[Role, ...] = get_args(Role)
 BOUND: frozenset[str] = frozenset({"worker", "supervisor"})  # an account of these answers for one area
 LONGEST_NAME = 100
 NAMING = 0x4E414D45  # an advisory lock: who names or links an account
@@ -166,8 +166,8 @@ def check_name(name: str) -> str:
 
 def check_area(session: Session, role: str, area: Area | None) -> None:
     """Raises RefusedArgument unless a worker or a supervisor has an area that is loaded, and nobody else has one."""
-    if role not in ROLES:
-        known = "、".join(ROLES), ", ".join(ROLES)
+    if role not in PRINCIPALS:
+        known = "、".join(PRINCIPALS), ", ".join(PRINCIPALS)
         raise RefusedArgument(f"角色应为 {known[0]} 之一。", f"A role is one of {known[1]}.", field="role")
     if (role in BOUND) != (area is not None):
         raise RefusedArgument(

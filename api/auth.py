@@ -11,38 +11,32 @@ from __future__ import annotations
 
 from api.accounts import Change, add_user, change_user, disable_user, list_users, set_password
 from api.passwords import make as make_password
+from api.policy import Role
 from api.principals import (
     ANONYMOUS,
-    EXACT,
     KEPT_S,
     Area,
     Principal,
     Principals,
-    Role,
-    Sight,
     digest,
     find,
     look_up,
 )
-from api.signing_in import COOKIE, DEVICE_COOKIE, HEADER, HEADER_VALUE, SESSION_HOURS, sign_out
-from api.tokens import PREFIX, issue_token, revoke_token
+from api.signing_in import COOKIE, DEVICE_COOKIE, HEADER, HEADER_VALUE, sign_out
+from api.tokens import issue_token, revoke_token
 
 __all__ = [
     "ANONYMOUS",
     "COOKIE",
     "DEVICE_COOKIE",
-    "EXACT",
     "HEADER",
     "HEADER_VALUE",
     "KEPT_S",
-    "PREFIX",
-    "SESSION_HOURS",
     "Area",
     "Change",
     "Principal",
     "Principals",
     "Role",
-    "Sight",
     "add_user",
     "change_user",
     "digest",

@@ -21,6 +21,7 @@ from typing import Literal
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
+from api.policy import Role
 from geo.db.tables import Token
 
 KEPT_S = 15.0
@@ -28,7 +29,6 @@ KEPT_TOKENS = 4096
 TOUCH_S = 20  # a sign of life is written at most this often; well below the shortest idle time, a minute
 IDLE_MINUTES = 30  # the default of `Settings.session_idle_minutes`
 
-Role = Literal["public", "worker", "supervisor", "planner", "admin"]
 Sight = Literal["public", "exact"]
 EXACT: frozenset[Role] = frozenset({"supervisor", "planner", "admin"})
 

@@ -17,6 +17,7 @@ from api.cli import edge, output
 from api.cli.groups import top
 from api.cli.operate import Host, Port, Workers
 from api.cli.supervise import Supervisor, die_with_parent
+from api.policy import Role
 from geo.db.session import session
 from geo.db.tables import AppUser, City, LoadRun, Plan
 from geo.errors import Unavailable
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
 
 USER = "demo"
 TOKEN_DAYS = 7
-ROLES = ("worker", "supervisor", "planner", "admin", "public")  # a demo account each, called like its role
+ROLES: tuple[Role, ...] = (
+    "worker",
+    "supervisor",
+    "planner",
+    "admin",
+    "public",
+)  # a demo account each, called like its role
 
 
 class CheckFailed(Unavailable):
@@ -146,7 +153,7 @@ def people(settings: Settings) -> list[Person]:
             password = None
             if known is None:
                 password = auth.make_password()
-                known = auth.add_user(opened, role, "demo", role=role, area=bound, password=password)  # type: ignore[arg-type]
+                known = auth.add_user(opened, role, "demo", role=role, area=bound, password=password)
             found.append(Person(role, _area_of(opened, known), password))
     return found
 

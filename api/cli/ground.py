@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
 from api.cli import edge, output
+from api.cli.choices import one_of
 from api.cli.groups import plan, units
 from api.cli.output import AsJson
 
@@ -16,6 +17,16 @@ Square = Annotated[float, typer.Option("--target-area-m2", help="单元目标面
 Empty = Annotated[
     float | None,
     typer.Option("--empty-area-m2", help="空地单元的上限目标 / target where nothing happens, m²"),
+]
+
+Cells = Literal["auto", "square", "hexagon"]  # as `etl.units` has it, which takes a second to import
+Shape = Annotated[
+    Cells,
+    typer.Option(
+        metavar="SHAPE",
+        parser=one_of("cells", *get_args(Cells)),
+        help="无障碍处的形状 / shape without barriers: auto, square, hexagon",
+    ),
 ]
 
 
@@ -27,22 +38,12 @@ def build_units(
     barriers: Annotated[
         Path | None, typer.Option(help="另加的切割线文件 / a file of barrier lines beside the loaded network")
     ] = None,
-    cells: Annotated[
-        str, typer.Option(help="无障碍处的形状 / shape without barriers: auto, square, hexagon")
-    ] = "auto",
+    cells: Shape = "auto",
     as_json: AsJson = False,
 ) -> None:
     """把每个社区的地面切成单元 / Cut the ground of every community into units."""
     import etl.units
-    from geo.errors import RefusedArgument
 
-    if cells not in ("auto", "square", "hexagon"):
-        raise RefusedArgument(
-            f"未知形状 {cells}。",
-            f"Unknown shape {cells!r}.",
-            field="cells",
-            do_en="auto, square or hexagon.",
-        )
     extra = read_obstacles(barriers) if barriers else None
     with edge.work() as session, output.progress() as progress:
         report = etl.units.build(
@@ -51,7 +52,7 @@ def build_units(
             target_area_m2=target_area_m2,
             empty_area_m2=empty_area_m2,
             barriers=extra,
-            cells=cells,  # type: ignore[arg-type]
+            cells=cells,
             progress=progress,
         )
     facts = report.details

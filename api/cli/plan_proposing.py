@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
 from api.cli import edge, output
+from api.cli.choices import one_of
 from api.cli.groups import plan
 from api.cli.output import AsJson
 
@@ -44,6 +45,16 @@ Barriers = Annotated[
     Path | None, typer.Option(help="另加的障碍线文件 / a file of further lines that nobody walks across")
 ]
 
+Nesting = Literal["strict", "soft", "free"]  # as `grids.problem` has it, which takes a second to import
+Nest = Annotated[
+    Nesting,
+    typer.Option(
+        metavar="MODE",
+        parser=one_of("nest", *get_args(Nesting)),
+        help="嵌套：strict 不跨区, soft 少跨区, free 随意 / may grids cross areas",
+    ),
+]
+
 
 @plan.command("propose")
 def propose_plan(
@@ -51,9 +62,7 @@ def propose_plan(
     grids: Annotated[int | None, typer.Option(help="网格数 / number of grids")] = None,
     per_grid: PerGrid = None,
     weight: Weights = None,
-    nest: Annotated[
-        str, typer.Option(help="嵌套：strict 不跨区, soft 少跨区, free 随意 / may grids cross areas")
-    ] = "strict",
+    nest: Nest = "strict",
     tolerance: Annotated[
         float, typer.Option(help="均衡容差 / deviation from the fair load still called even")
     ] = 0.10,
@@ -72,8 +81,7 @@ def propose_plan(
     with edge.work() as session, output.progress() as progress:
         made = proposals.propose(
             session, name=name, grids=grids, per_grid=per_grid, weight=columns,
-            nest=nest,  # type: ignore[arg-type]
-            tolerance=tolerance, seed=seed, choices=choices, locked=_codes(lock), posts=_posts(posts),
+            nest=nest, tolerance=tolerance, seed=seed, choices=choices, locked=_codes(lock), posts=_posts(posts),
             obstacles=obstacles, progress=progress,
         )  # fmt: skip
         card = dataclasses.asdict(plans.score(session, made.plan_ids[0], columns[0], tolerance))

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import text
@@ -137,18 +138,18 @@ Load = Callable[[Session], LoadReport]
 def _loads_before_units(written: Written, progress: Progress) -> list[Load]:
     loads: list[Load] = []
     for file in written.ground_for("boundaries"):
-        loads.append(lambda s, f=file: boundaries.load(s, f.path, level=f.name, progress=progress))  # type: ignore[misc]
+        loads.append(partial(boundaries.load, path=file.path, level=file.name, progress=progress))
     for file in written.ground_for("network"):
-        loads.append(lambda s, f=file: network.load(s, f.path, source="synthetic", progress=progress))  # type: ignore[misc]
+        loads.append(partial(network.load, path=file.path, source="synthetic", progress=progress))
     for file in written.ground_for("facilities"):
-        loads.append(lambda s, f=file: facilities.load(s, f.path, kind=f.name, progress=progress))  # type: ignore[misc]
+        loads.append(partial(facilities.load, path=file.path, kind=file.name, progress=progress))
     return loads + _cases(written, progress, first=True)
 
 
 def _loads_after_units(written: Written, progress: Progress) -> list[Load]:
     loads = _cases(written, progress, first=False)
     for file in written.ground_for("weights"):
-        loads.append(lambda s, f=file: weights.load(s, f.path, column=f.name, progress=progress))  # type: ignore[misc]
+        loads.append(partial(weights.load, path=file.path, column=file.name, progress=progress))
     return loads
 
 
@@ -156,7 +157,7 @@ def _cases(written: Written, progress: Progress, *, first: bool) -> list[Load]:
     """The workbook first: some tens of thousands of cases that show where the ground is in use."""
     chosen = [f for f in written.cases if (f.encoding == "xlsx") == first]
     return [
-        lambda s, f=file: cases.load(s, f.path, source=f.source, crs=f.crs, progress=progress)  # type: ignore[misc]
+        partial(cases.load, path=file.path, source=file.source, crs=file.crs, progress=progress)
         for file in chosen
     ]
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli import edge, output
+from api.cli.choices import one_of
 from api.cli.groups import user
 from api.cli.output import AsJson
+from api.policy import PRINCIPALS, Role
 from geo.errors import RefusedArgument
 
 if TYPE_CHECKING:
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
 Name = Annotated[str, typer.Argument(metavar="NAME", help="用户名 / user name")]
 Days = Annotated[int, typer.Option("--days", metavar="N", help="有效天数 / days the token lives")]
 Label = Annotated[str, typer.Option("--label", metavar="TEXT", help="用途 / what it is for")]
-RoleOf = Annotated[
-    str, typer.Option("--role", metavar="R", help="public | worker | supervisor | planner | admin")
-]
+ROLES = " | ".join(PRINCIPALS)
+_role = one_of("role", *PRINCIPALS)
+RoleOf = Annotated[Role, typer.Option("--role", metavar="R", help=ROLES, parser=_role)]
 AreaOf = Annotated[
     str | None,
     typer.Option(
@@ -58,7 +60,7 @@ def add(
     made = None if password_stdin or no_password else auth.make_password()
     with edge.work() as session:
         account = auth.add_user(
-            session, name, role=role, area=_area(area), password=made if given is None else given, oidc_subject=oidc_subject  # type: ignore[arg-type]
+            session, name, role=role, area=_area(area), password=made if given is None else given, oidc_subject=oidc_subject
         )  # fmt: skip
         secret, token = auth.issue_token(session, account.name, label="first")
         shown: dict[str, Any] = {"user": name, "role": role}
@@ -107,16 +109,14 @@ def enable(name: Name) -> None:
 @user.command("role")
 def role(
     name: Name,
-    new: Annotated[
-        str, typer.Argument(metavar="ROLE", help="public | worker | supervisor | planner | admin")
-    ],
+    new: Annotated[Role, typer.Argument(metavar="ROLE", help=ROLES, parser=_role)],
     area: AreaOf = None,
 ) -> None:
     """改角色（及区域）/ Give another role (and area); holds for sign-ins that are out, within a minute."""
     from api import auth
 
     with edge.work() as session:
-        auth.change_user(session, name, auth.Change(role=new, area=_area(area)))  # type: ignore[arg-type]
+        auth.change_user(session, name, auth.Change(role=new, area=_area(area)))
     output.say(f"用户 {name} 现为 {new}。", f"User {name} is now {new}.")
 
 

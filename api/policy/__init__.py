@@ -15,7 +15,7 @@ from __future__ import annotations
 from api.policy.matching import Found, match, mismatch
 from api.policy.media import ARROW, GEOJSON, HTML, JSON, MVT, PDF, TEXT, XLSX
 from api.policy.rules import Rule
-from api.policy.scopes import ADMINS, EVERYONE, FIELD, PLANNERS, PRINCIPALS, READERS, SCOPES
+from api.policy.scopes import ADMINS, EVERYONE, FIELD, PLANNERS, PRINCIPALS, READERS, SCOPES, Role
 from api.policy.table import LOAD_BYTES, TABLE
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "TEXT",
     "XLSX",
     "Found",
+    "Role",
     "Rule",
     "match",
     "mismatch",

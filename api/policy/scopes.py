@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
-PRINCIPALS = ("public", "worker", "supervisor", "planner", "admin")
-EVERYONE = frozenset(PRINCIPALS)
+Role = Literal["public", "worker", "supervisor", "planner", "admin"]
+PRINCIPALS: tuple[Role, ...] = get_args(Role)
+EVERYONE: frozenset[str] = frozenset(PRINCIPALS)
 FIELD = frozenset(
     {"worker", "supervisor", "admin"}
 )  # cases, a worker's and a supervisor's of their own area only

@@ -51,6 +51,8 @@ def files(tmp_path: Path) -> Path:
     ("words", "said"),
     [
         (("units", "build", "--cells", "round"), "round"),
+        (("plan", "propose", "--name", "x", "--nest", "odd"), "strict, soft, free"),
+        (("user", "add", "x", "--role", "boss"), "worker, supervisor"),
         (("units", "build", "--target-area-m2", "-1"), "target-area-m2"),
         (("units", "build", "--barriers", "nothing.gpkg"), "nothing.gpkg"),
         (("plan", "approve", "x", "--from", "tomorrow"), "tomorrow"),
