@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from api import layers
@@ -24,6 +24,7 @@ from api.auth import Area, Principal
 from geo import areas
 from geo.cases import CaseFilter
 from geo.columns import ColumnStore
+from geo.db.tables import Job
 from geo.errors import Forbidden, NotFound, RefusedArgument
 from geo.progress import Progress, silent
 from geo.settings import Settings
@@ -57,9 +58,10 @@ _ROWS: Mapping[str, str] = {
     "heatmap": "SELECT greatest((SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM grid GROUP BY plan_id) g), "
     "(SELECT count(*) FROM boundary))",
 }  # never fewer than the file will have
-_COLUMNS = (
-    "id, author, state, stage, done, total, params, result, problem, asked_at, finished_at, cancel_asked_at"
-)
+_EXPORTS = select(
+    Job.id, Job.author, Job.state, Job.stage, Job.done, Job.total, Job.params, Job.result, Job.problem, Job.asked_at,
+    Job.finished_at, Job.cancel_asked_at,
+).where(Job.kind == KIND)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -217,13 +219,10 @@ def listing(
     session: Session, settings: Settings, who: Principal, *, limit: int, before: int | None
 ) -> list[dict[str, Any]]:
     """Somebody's own exports, the latest first."""
-    rows = session.execute(
-        text(
-            f"SELECT {_COLUMNS} FROM job WHERE kind = :kind AND author = :who "  # noqa: S608  fixed names
-            "AND (CAST(:before AS bigint) IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
-        ),
-        {"kind": KIND, "who": who.name, "before": before, "limit": limit},
-    )
+    mine = _EXPORTS.where(Job.author == who.name)
+    if before is not None:
+        mine = mine.where(Job.id < before)
+    rows = session.execute(mine.order_by(Job.id.desc()).limit(limit))
     return [shown(settings, who, row) for row in rows.mappings()]
 
 
@@ -252,11 +251,7 @@ def shown(settings: Settings, who: Principal, row: Mapping[Any, Any]) -> dict[st
 
 def row_of(session: Session, number: int, who: Principal) -> Mapping[Any, Any]:
     """The row of an export of one's own (an admin's: of anybody). Raises NotFound alike for missing and not one's own."""
-    found = session.execute(
-        text(f"SELECT {_COLUMNS} FROM job WHERE id = :id AND kind = :kind"),  # noqa: S608  fixed names
-        {"id": number, "kind": KIND},
-    )
-    row = found.mappings().one_or_none()
+    row = session.execute(_EXPORTS.where(Job.id == number)).mappings().one_or_none()
     if row is None or not (who.role == "admin" or row["author"] == who.name):
         raise no_export()
     return row

@@ -11,7 +11,9 @@ from api.cli import edge, output
 from api.cli.groups import jobs
 from api.cli.output import AsJson
 
-Number = Annotated[int, typer.Argument(metavar="ID", min=1, help="作业编号 / the job's number")]
+Number = Annotated[
+    int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="作业编号 / the job's number")
+]
 LOOK_S = 0.5
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import Select, and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from geo.db.tables import Audit, Job
@@ -26,14 +26,15 @@ MOST_TRIES = 2
 MOST_QUEUED = 200
 KEPT_DAYS = 30
 ENDED = ("done", "failed", "cancelled")
-_SHOWN = (
-    "id, kind, state, stage, done, total, result, problem, author, tries, asked_at, started_at, finished_at, "
-    "cancel_asked_at, (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(params) "
-    "WHERE key IN ('file', 'what', 'level', 'source', 'column', 'dry_run', 'layer', 'format', 'name')) AS about"
+ABOUT = ("file", "what", "level", "source", "column", "dry_run", "layer", "format", "name")
+_pair = func.jsonb_each(Job.params).table_valued("key", "value")
+_about = select(func.coalesce(func.jsonb_object_agg(_pair.c.key, _pair.c.value), text("'{}'"))).where(
+    _pair.c.key.in_(ABOUT)
 )
-_SEEN = (  # a load holds rows of cases: whoever is no admin any more does not see those of before either
-    "(CAST(:all AS boolean) OR (author = :who AND kind <> 'load') OR (CAST(:plans AS boolean) AND kind LIKE 'plan.%'))"
-)
+_JOBS = select(
+    Job.id, Job.kind, Job.state, Job.stage, Job.done, Job.total, Job.result, Job.problem, Job.author, Job.tries,
+    Job.asked_at, Job.started_at, Job.finished_at, Job.cancel_asked_at, _about.scalar_subquery().label("about"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,12 @@ class Sight:
     all: bool = True
 
     @property
-    def values(self) -> dict[str, Any]:
-        """For the queries."""
-        return {"who": self.who, "plans": self.plans, "all": self.all}
+    def jobs(self) -> Select[Any]:
+        """What is seen. A load holds rows of cases: whoever is no admin any more does not see those of before either."""
+        if self.all:
+            return _JOBS
+        own = and_(Job.author == self.who, Job.kind != "load")
+        return _JOBS.where(or_(own, Job.kind.like("plan.%")) if self.plans else own)
 
 
 EVERYTHING = Sight()
@@ -90,9 +94,7 @@ def ask(session: Session, kind: str, params: Mapping[str, Any], author: str) -> 
 
 def show(session: Session, job: int, sight: Sight = EVERYTHING) -> dict[str, Any]:
     """One job as it stands; `about` is what of its parameters a person may want to know. Raises NotFound `no-such-job`."""
-    query = text(f"SELECT {_SHOWN} FROM job WHERE id = :id AND {_SEEN}")  # noqa: S608  fixed words
-    found = session.execute(query, {"id": job, **sight.values})
-    row = found.mappings().one_or_none()
+    row = session.execute(sight.jobs.where(Job.id == job)).mappings().one_or_none()
     if row is None:
         raise NotFound(
             f"没有作业 {job}。", f"There is no job {job}.", code="no-such-job", field="id",
@@ -106,14 +108,14 @@ def listing(
     before: int | None = None, sight: Sight = EVERYTHING,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Jobs, the latest first, those numbered below `before`."""
-    rows = session.execute(
-        text(
-            f"SELECT {_SHOWN} FROM job WHERE (CAST(:state AS text) IS NULL OR state = :state) "  # noqa: S608
-            "AND (CAST(:kind AS text) IS NULL OR kind = :kind) AND (CAST(:before AS bigint) IS NULL OR id < :before) "
-            f"AND {_SEEN} ORDER BY id DESC LIMIT :limit"
-        ),
-        {"state": state, "kind": kind, "before": before, "limit": limit, **sight.values},
-    )
+    wanted = sight.jobs
+    if state is not None:
+        wanted = wanted.where(Job.state == state)
+    if kind is not None:
+        wanted = wanted.where(Job.kind == kind)
+    if before is not None:
+        wanted = wanted.where(Job.id < before)
+    rows = session.execute(wanted.order_by(Job.id.desc()).limit(limit))
     return [dict(row) for row in rows.mappings()]
 
 
