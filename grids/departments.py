@@ -11,11 +11,12 @@ import shapely
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.db.tables import Plan
 from geo.db.versions import bump
 from geo.errors import NotFound, RefusedArgument
 from geo.overlap import most
 from geo.zones import resolve_plan
-from grids import ground, plans, stored, units
+from grids import ground, hands, plans, stored, units
 from grids.ground import Ground
 from grids.overlay import Layer, Overlay, overlay
 from grids.units import UnitGraph
@@ -61,8 +62,7 @@ def merge(
     stored.check_name(session, name)
     graph = units.read(session, stored.city_today(session))
     area = ground.read(session, graph)
-    layers = [_layer(session, graph, area, one, told.get(one, 1.0)) for one in names]
-    found = overlay(graph, layers)
+    found = overlay(graph, [_layer(session, graph, area, one, told.get(one, 1.0)) for one in names])
     named = plans.name_grids(session, found.merged)
     crossing = any(len(areas) > 1 for areas in found.merged.areas_of())
     plan = stored.write(
@@ -74,6 +74,10 @@ def merge(
         origin="overlaid",
         author=author,
     )
+    for one in names:
+        source = _plan(session, one)
+        if source is not None:
+            hands.hand_on(session, source, plan.id)
     plans.audit(session, author, "overlay", plan, layers=list(names), weights=told)
     bump(session, "plans")
     return Merged(plan.id, name, tuple(one.code for one in named), found, area)
@@ -81,12 +85,19 @@ def merge(
 
 def _layer(session: Session, graph: UnitGraph, area: Ground, name: str, weight: float) -> Layer:
     """A plan's grids, or the areas of a boundary level: each unit goes to the one that holds most of it."""
-    try:
-        row = stored.find(session, resolve_plan(session, name, stored.city_today(session)).id)
-    except NotFound:
+    row = _plan(session, name)
+    if row is None:
         return _level(session, area, name, weight)
     held = stored.read(session, row, graph)
     return Layer(row.name, weight, held.partition.grid, held.codes)
+
+
+def _plan(session: Session, name: str) -> Plan | None:
+    """The plan that a layer's name means; None where it means a boundary level, or nothing."""
+    try:
+        return stored.find(session, resolve_plan(session, name, stored.city_today(session)).id)
+    except NotFound:
+        return None
 
 
 def _level(session: Session, area: Ground, name: str, weight: float) -> Layer:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from geo.db.tables import Audit, Plan
 from geo.db.versions import bump
 from geo.errors import Conflict, RefusedArgument
-from grids import differences, refusals, stored, units
+from grids import differences, hands, refusals, stored, units
 from grids.codes import Named
 from grids.partition import Partition
 from grids.stored import Stored
@@ -147,6 +147,8 @@ def _write(session: Session, row: Plan, goal: Plan, name: str, merged: _Merged, 
         {"p": made.id, "codes": merged.codes, "posts": merged.posts, "locked": merged.locked},
     )
     session.execute(text(_EXCEPTIONS), {"new": made.id, "old": row.id})
+    for source in (row, goal):
+        hands.hand_on(session, source, made.id)
     return made.id
 
 

@@ -423,6 +423,16 @@ class PlanEdit(Base):
     at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
 
+class PlanHand(Base):
+    """Somebody whose work a draft took over when it was made of another draft (copied, carried over, merged): they may
+    not approve it, as little as those who changed it itself."""
+
+    __tablename__ = "plan_hand"
+
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plan.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+
+
 class PlanException(Base):
     """A rule that a plan may break when it is approved: which, where, why, and who allowed it."""
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from geo.db.tables import Audit, Plan
 from geo.db.versions import bump
-from grids import stored, units
+from grids import hands, stored, units
 from grids.partition import Partition
 
 
@@ -23,6 +23,7 @@ def copy(session: Session, source: int | str, name: str, author: str) -> Plan:
     both = {"plan": plan.id, "origin": origin.id}
     session.execute(text(_GRIDS), both)
     session.execute(text(_UNITS), both)
+    hands.hand_on(session, origin, plan.id)
     bump(session, "drafts")
     return plan
 

@@ -120,3 +120,66 @@ def test_who_asked_for_a_proposal_is_its_author(office: Office) -> None:
         assert done.state == "approved"
         who = session.scalar(text("SELECT who FROM audit WHERE act = 'plan.approve'"))
         assert who == "operator"
+
+
+@pytest.mark.parametrize("way", ["copied", "copied twice", "carried over", "merged"])
+def test_a_draft_made_of_a_draft_carries_its_hands(office: Office, way: str) -> None:
+    """甲 drew, 乙 changed, 管 makes a new draft of it: none of the three may approve that one."""
+    people.token(office.settings, "丙", "planner")
+    source = begun(office, "甲", "底稿")
+    changed(office, "乙", source, 0)
+    plan = {"copied": copied, "copied twice": copied_twice, "carried over": carried, "merged": merged}[way](
+        office, source
+    )
+    changed(office, "甲", source, 1)  # what happens to the source later is no matter
+    with sessions.session(office.settings, "owner") as session:
+        session.execute(text("UPDATE plan SET author = '别人' WHERE id = :p"), {"p": source})
+    gone = office.client.delete(f"/api/plans/{source}", headers={**office.who["甲"], "If-Match": "*"})
+    assert gone.status_code == 200, gone.text  # the hands stay when the source is thrown away
+    for who in ("甲", "乙", "管"):
+        refused = office.approve(who, plan, 999)
+        if office.small:
+            assert refused.status_code == 409  # the revision, not the person
+        else:
+            assert refused.status_code == 403, refused.text
+            assert refused.json()["approvers"] == ["丙"]
+
+
+def copied(office: Office, source: int, who: str = "管", name: str = "新稿") -> int:
+    answer = office.ask(who, "POST", "/api/plans", {"name": name, "like": str(source)})
+    assert answer.status_code == 201, answer.text
+    return int(answer.json()["id"])
+
+
+def copied_twice(office: Office, source: int) -> int:
+    return copied(office, copied(office, source, "管", "中稿"), "管")
+
+
+def carried(office: Office, source: int) -> int:
+    """Onto another approved plan."""
+    between = begun(office, "管", "间稿")
+    with sessions.session(office.settings, "owner") as session:
+        session.execute(text("UPDATE plan SET nesting = 'free' WHERE id = :p"), {"p": between})
+        session.flush()
+        plans.approve(session, between, dt.date(2032, 1, 1))
+    answer = office.ask("管", "POST", f"/api/plans/{source}/rebase", {"name": "移稿"})
+    assert answer.status_code in (200, 201), answer.text
+    return int(answer.json().get("id") or answer.json()["plan"])
+
+
+def merged(office: Office, source: int) -> int:
+    body = {"name": "合稿", "layers": [str(source), "street"]}
+    answer = office.ask("管", "POST", "/api/plans/overlay", body)
+    assert answer.status_code in (200, 201), answer.text
+    return int(answer.json()["id"])
+
+
+def test_what_was_approved_hands_nobody_on(office: Office) -> None:
+    """A draft of the plan in force is its author's alone, whoever drew that plan long ago."""
+    with sessions.session(office.settings, "owner") as session:
+        session.execute(text("ALTER TABLE plan DISABLE TRIGGER USER"))
+        session.execute(text("UPDATE plan SET author = '乙' WHERE state = 'approved'"))
+        session.execute(text("ALTER TABLE plan ENABLE TRIGGER USER"))
+    plan = begun(office, "甲", "甲稿")
+    answer = office.approve("乙", plan, 999)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:wangge:problem:stale-revision")
