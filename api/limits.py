@@ -53,6 +53,8 @@ PER_NAME = (
 )  # 40 guesses an hour and name: hopeless against a password that is allowed
 PER_DEVICE = PER_NAME
 IN_ALL = (Limit(300, 60),)  # what hashing may cost this machine
+REMARKS_OF_NETWORK = (Limit(20, 3600),)
+REMARKS_ON_DRAFT = (Limit(300, 3600),)  # somebody has to read them
 KEPT_S = 2 * 3600
 SIGN_IN = "sign-in "  # with address, name, device or all: what is counted
 
@@ -137,6 +139,15 @@ def count_heavy(session: Session, route: str, who: str, per_minute: int) -> None
         "此操作过于频繁",
         "Too many of these requests",
     )
+
+
+def count_remark(session: Session, plan: int, address: str) -> None:
+    """Counts a remark of the public, by its network and by the draft. Raises Closed."""
+    for what, who, allowed in (
+        ("remark network", network(address), REMARKS_OF_NETWORK),
+        ("remark draft", str(plan), REMARKS_ON_DRAFT),
+    ):
+        _take(session, what, who, allowed, "意见提交过于频繁", "Too many remarks")
 
 
 def address(peer: str, headers: Mapping[bytes, bytes], trusted: Collection[str]) -> str:

@@ -70,6 +70,7 @@ class Settings:
     session_idle_minutes: int = 30  # a session of the page ends this long after its last request
     session_hours: int = 12  # and this long after sign-in, whatever happens
     small_office: bool = False  # a planner may approve a plan of their own
+    public_comments: bool = False  # a draft may be opened to the public, to look at and to remark on
     public_url: str | None = None  # where browsers reach the service, such as https://grid.example.cn
     oidc_issuer: str | None = None  # an OpenID Connect provider; the other oidc_ settings belong to it
     oidc_client_id: str = ""
@@ -108,6 +109,7 @@ class Settings:
             session_idle_minutes=_whole(env, "WANGGE_SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
             session_hours=_whole(env, "WANGGE_SESSION_HOURS", 12, 1, 24 * 30),
             small_office=env.get("WANGGE_SMALL_OFFICE") == "1",
+            public_comments=env.get("WANGGE_PUBLIC_COMMENTS") == "1",
             public_url=(env.get("WANGGE_PUBLIC_URL") or "").rstrip("/") or None,
             oidc_issuer=env.get("WANGGE_OIDC_ISSUER") or None,
             oidc_client_id=env.get("WANGGE_OIDC_CLIENT_ID") or "",
@@ -137,6 +139,7 @@ class Settings:
             "WANGGE_SESSION_IDLE_MINUTES": str(self.session_idle_minutes),
             "WANGGE_SESSION_HOURS": str(self.session_hours),
             "WANGGE_SMALL_OFFICE": "1" if self.small_office else "",
+            "WANGGE_PUBLIC_COMMENTS": "1" if self.public_comments else "",
             "WANGGE_PUBLIC_URL": self.public_url or "",
             "WANGGE_OIDC_ISSUER": self.oidc_issuer or "",
             "WANGGE_OIDC_CLIENT_ID": self.oidc_client_id,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from grids import ground, judging, lineage, stored
+from grids import ground, judging, lineage, stored, units
 from grids.judging import City, Scorecard
 from grids.measures import stability
 from grids.stored import Stored
@@ -127,6 +127,23 @@ def compare(
         changed=np.flatnonzero(changed),
         shapes=city.ground.shapes,
     )
+
+
+def changed_ground(session: Session, a: int | str, b: int | str) -> tuple[shapely.Geometry, float]:
+    """The ground that changes hands from plan a to plan b as one shape (EPSG:4326), and its share of all ground (0–1).
+
+    It takes no case: this is what the public may see of a draft.
+    """
+    graph = units.read(session, stored.city_today(session))
+    before, after = (stored.read(session, stored.find(session, plan), graph) for plan in (a, b))
+    changed = _changed(before, after, stability.matched(before.partition, after.partition, graph.area_m2))
+    rows = session.execute(
+        text("SELECT ST_AsBinary(geom) AS geom FROM unit WHERE id = ANY(:ids)"),
+        {"ids": graph.ids[changed].tolist()},
+    )
+    whole = float(graph.area_m2.sum())
+    shape = shapely.coverage_union_all([shapely.from_wkb(bytes(row.geom)) for row in rows])
+    return shape, float(graph.area_m2[changed].sum()) / whole if whole > 0 else 0.0
 
 
 def difference_map(found: Comparison) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def _settle(session: Session, plan_id: int, moved: dict[str, str]) -> None:
         ),
         values,
     )
-    for table in ("plan_exception", "plan_comment"):
+    for table in ("plan_exception", "plan_comment", "public_remark"):
         session.execute(
             text(
                 f"UPDATE {table} t SET grid_code = m.new FROM unnest(CAST(:old AS text[]), CAST(:new AS text[])) "  # noqa: S608

@@ -15,7 +15,7 @@ READERS = frozenset({"supervisor", "planner", "admin"})  # drafts and exact figu
 PLANNERS = frozenset({"planner", "admin"})
 ADMINS = frozenset({"admin"})
 
-Scope = Literal["none", "own", "sight", "area", "drafts", "export", "city", "people"]
+Scope = Literal["none", "own", "sight", "area", "drafts", "opened", "export", "city", "people"]
 SCOPES: Mapping[Scope, tuple[str, str]] = {
     "none": ("对所有人相同，不含城市数据", "the same for all, nothing of the city's data"),
     "own": ("只涉及提问者本人", "of the one who asks alone"),
@@ -30,6 +30,10 @@ SCOPES: Mapping[Scope, tuple[str, str]] = {
     "drafts": (
         "方案与草案，以全市案件计算数字，不给出案件行",
         "plans and drafts, with figures of all cases and no row of them",
+    ),
+    "opened": (
+        "只有规划员公开征求意见、尚未截止的草案：网格与已公布的意见，无案件数字",
+        "drafts alone that a planner opened to the public, until their last day: grids and released remarks, no figure of cases",
     ),
     "export": (
         "精确的图层；案件行：网格长仅本责任区，管理员全市，规划员没有",

@@ -127,8 +127,24 @@ PLANS: tuple[Rule, ...] = (
     get("/api/plans/{plan}/comments", READERS, "drafts", "意见", "remarks"),
     post("/api/plans/{plan}/comments", READERS, "drafts", "发表意见", "remark on a draft", body_bytes=SMALL),
     post("/api/plans/{plan}/comments/{id}/hide", PLANNERS, "drafts", "隐藏意见", "hide a remark", body_bytes=SMALL),
+    get("/api/plans/{plan}/consultation", READERS, "drafts", "征求意见的状态与全部意见", "open to the public or not, remarks"),
+    post("/api/plans/{plan}/consultation", PLANNERS, "drafts", "向公众开放草案", "open a draft to the public", body_bytes=WORDS),
+    delete("/api/plans/{plan}/consultation", PLANNERS, "drafts", "结束征求意见", "close it again"),
+    post("/api/plans/{plan}/consultation/remarks/{id}", PLANNERS, "drafts", "公布或不予公布", "release or refuse a remark",
+        body_bytes=WORDS),
+    post("/api/plans/{plan}/consultation/remarks/{id}/answer", PLANNERS, "drafts", "答复意见", "answer a remark",
+        body_bytes=SMALL),
     post("/api/plans/{plan}/cut", PLANNERS, "drafts", "切分单元", "cut a unit", body_bytes=LIST),
     post("/api/units/{unit}/cut", PLANNERS, "drafts", "切分单元", "cut a unit", body_bytes=LIST),
+)  # fmt: skip
+
+CONSULTATION: tuple[Rule, ...] = (
+    get("/api/consultations/{plan}", EVERYONE, "opened", "征求意见的草案", "a draft that is open to the public"),
+    get("/api/consultations/{plan}/changes", EVERYONE, "opened", "将易手的地面", "the ground that would change hands",
+        offers=(GEOJSON, JSON), heavy_per_minute=30),
+    post("/api/consultations/{plan}/remarks", EVERYONE, "opened", "公众发表意见", "a remark of the public",
+        body_bytes=SMALL, heavy_per_minute=6),
+    get("/tiles/consultations/{plan}/grids/{z}/{x}/{y}.mvt", EVERYONE, "opened", "该草案的瓦片", "its tiles", offers=(MVT,)),
 )  # fmt: skip
 
 ROWS: tuple[Rule, ...] = (
@@ -162,4 +178,4 @@ TILES: tuple[Rule, ...] = (
     get("/{file:path}", EVERYONE, "none", "网页文件", "its files", offers=(ANY,), identity=False),
 )  # fmt: skip
 
-TABLE: tuple[Rule, ...] = (*SERVICE, *PEOPLE, *FIGURES, *PLANS, *ROWS, *TILES)
+TABLE: tuple[Rule, ...] = (*SERVICE, *PEOPLE, *FIGURES, *PLANS, *CONSULTATION, *ROWS, *TILES)

@@ -362,7 +362,7 @@ def town(module_settings: Settings) -> Iterator[Served]:
         found_town(session)
     token = admin_token(module_settings)
     with (
-        serving(module_settings.with_(small_office=True)) as (url, app),
+        serving(module_settings.with_(small_office=True, public_comments=True)) as (url, app),
         httpx.Client(base_url=url, timeout=30, verify=False) as client,
     ):
         assert app.state.service.fresh.ready.wait(120), "the columns were not built"

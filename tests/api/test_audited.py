@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,6 +135,19 @@ ACTS: dict[tuple[str, str], Callable[[Desk], httpx.Response]] = {  # in this ord
     ("POST", "/api/plans/{plan}/comments/{id}/hide"): lambda d: d.ask(
         "POST", f"/api/plans/{d.draft}/comments/{d.made['comment']}/hide", {}
     ),
+    ("POST", "/api/plans/{plan}/consultation"): lambda d: d.ask(
+        "POST", f"/api/plans/{d.draft}/consultation", {"until": str(dt.date.today() + dt.timedelta(days=3))}
+    ),
+    ("POST", "/api/consultations/{plan}/remarks"): lambda d: d.ask(
+        "POST", f"/api/consultations/{d.draft}/remarks", {"body": "河东应归北街。"}
+    ),
+    ("POST", "/api/plans/{plan}/consultation/remarks/{id}"): lambda d: d.ask(
+        "POST", f"/api/plans/{d.draft}/consultation/remarks/1", {"state": "released"}
+    ),
+    ("POST", "/api/plans/{plan}/consultation/remarks/{id}/answer"): lambda d: d.ask(
+        "POST", f"/api/plans/{d.draft}/consultation/remarks/1/answer", {"answer": "已采纳。"}
+    ),
+    ("DELETE", "/api/plans/{plan}/consultation"): lambda d: d.ask("DELETE", f"/api/plans/{d.draft}/consultation"),
     ("POST", "/api/plans/{plan}/exceptions"): lambda d: d.ask(
         "POST", f"/api/plans/{d.draft}/exceptions", {"rule": "thin", "grid": "G0705", "reason": "整栋宿舍"}
     ),

@@ -11,7 +11,7 @@ import re
 import time
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -24,11 +24,13 @@ from geo.db.versions import bump
 from geo.settings import Settings
 from tests.api import people
 from tests.api.conftest import Served, admin_token, found_town, serving
+from tests.api.conftest import plan as make_plan
 from tests.api.test_matrix import tile
 
 NOBODY: frozenset[str] = frozenset()  # of those who crawl
 FIELD = frozenset({"worker", "supervisor"})
 STAFF = frozenset({"supervisor"})
+ALL = frozenset({"public", "worker", "supervisor"})
 WORD = re.compile(rb"Kanarie[0-9]{3}[a-z]+")
 FORMATS = ("application/json", "application/geo+json", "application/vnd.apache.arrow.stream", "*/*")
 
@@ -102,6 +104,20 @@ def plant(session: Session, canaries: Canaries) -> None:
          "ha": w("hidden comment author", STAFF)},
     )  # fmt: skip
     session.execute(
+        text(
+            "INSERT INTO public_remark (plan_id, body, revision, state, decided_by, answer, answered_by) VALUES "
+            "(:d, :b, 0, 'released', :e, :a, :n)"
+        ),
+        {
+            "d": draft,
+            "b": w("remark", STAFF),
+            "e": w("remark by", STAFF),
+            "a": w("answer", STAFF),
+            "n": w("answer by", STAFF),
+        },
+    )
+    open_to_the_public(session, w)
+    session.execute(
         text("INSERT INTO plan_exception (plan_id, rule, reason, author) VALUES (:d, 'thin', :r, :a)"),
         {"d": draft, "r": w("exception reason", STAFF), "a": w("exception author", STAFF)},
     )
@@ -131,6 +147,38 @@ def plant(session: Session, canaries: Canaries) -> None:
     bump(session, "cases", "plans", "drafts")
 
 
+def open_to_the_public(session: Session, w: Callable[..., str]) -> None:
+    """A draft that is open: its name, grids, released remarks and answers are for everybody, and nothing else of it."""
+    units = list(session.scalars(text("SELECT id FROM unit ORDER BY code")))
+    draft = make_plan(session, units, w("open draft", ALL), "draft", 2)
+    session.execute(
+        text("UPDATE plan SET author = :a WHERE id = :d"), {"d": draft, "a": w("open draft author", STAFF)}
+    )
+    session.execute(
+        text("UPDATE grid SET name = :n WHERE id = (SELECT min(id) FROM grid WHERE plan_id = :d)"),
+        {"d": draft, "n": w("open draft grid", ALL)},
+    )
+    session.execute(
+        text("INSERT INTO consultation (plan_id, last_day, opened_by) VALUES (:d, '2099-01-01', :o)"),
+        {"d": draft, "o": w("opened by", STAFF)},
+    )
+    session.execute(
+        text("INSERT INTO plan_comment (plan_id, body, author, revision) VALUES (:d, :b, :a, 0)"),
+        {"d": draft, "b": w("open draft comment", STAFF), "a": w("open draft commenter", STAFF)},
+    )
+    for state, may in (("released", ALL), ("held", STAFF), ("refused", STAFF)):
+        session.execute(
+            text(
+                "INSERT INTO public_remark (plan_id, body, revision, state, decided_by, answer, answered_by) VALUES "
+                "(:d, :b, 0, :s, :e, :a, :n)"
+            ),
+            {
+                "d": draft, "s": state, "b": w(f"{state} remark", may), "e": w(f"{state} by", STAFF),
+                "a": w(f"{state} answer", may), "n": w(f"{state} answer by", STAFF),
+            },
+        )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def canaries() -> Canaries:
     return Canaries()
@@ -143,7 +191,7 @@ def town(module_settings: Settings, canaries: Canaries) -> Iterator[Served]:
         plant(session, canaries)
     token = admin_token(module_settings)
     with (
-        serving(module_settings) as (url, app),
+        serving(module_settings.with_(public_comments=True)) as (url, app),
         httpx.Client(base_url=url, timeout=60) as client,
     ):
         assert app.state.service.fresh.ready.wait(120), "the columns were not built"
@@ -267,7 +315,9 @@ def test_no_canary_flies_where_it_does_not_belong(
     logged = set(WORD.findall(log))
     print(f"{len(canaries.places)} canaries, {asked} answers, {len(strays)} strays, {len(logged)} in the log")
     assert strays == [] and logged == set()
-    assert found["public"] == set()
+    open_ones = {word for word, (_, may) in canaries.places.items() if may == ALL}
+    assert found["public"] == open_ones
+    assert len(open_ones) == 4  # of the draft that is open: name, a grid, the released remark, its answer
     assert len(found["worker"]) >= 6  # the own case, all of it
     assert len(found["supervisor"]) >= 12  # and drafts with their remarks
     assert len(canaries.places) >= 50 and asked > 1000

@@ -20,6 +20,7 @@ from sqlalchemy import text
 
 from geo.db import session as sessions
 from tests.api import people
+from tests.api.conftest import plan
 
 ACTORS = (
     "anonymous", "public", "worker", "supervisor", "planner", "admin", "disabled", "expired", "wrong area", "no area",
@@ -168,6 +169,16 @@ LINES = (
     line("POST", "/api/units/{unit}/cut", planners("400 400 404"), json={"line": LINE}),
     line("POST", "/api/plans/{plan}/comments", readers("400 409 404"), json={"body": "x", "grid": NONE}),
     line("POST", "/api/plans/{plan}/comments/{id}/hide", planners("404 404 404"), json={}),
+    line("GET", "/api/plans/{plan}/consultation", readers("200 200 404")),
+    line("POST", "/api/plans/{plan}/consultation", planners("400 409 404"), json={"until": "2020-01-01"}),
+    line("DELETE", "/api/plans/{plan}/consultation", planners("409 409 404")),
+    line("POST", "/api/plans/{plan}/consultation/remarks/{id}", planners("404 404 404"), json={"state": "released"}),
+    line("POST", "/api/plans/{plan}/consultation/remarks/{id}/answer", planners("404 404 404"), json={"answer": "x"}),
+    # drafts before the public: one that is open, one that is not, none
+    line("GET", "/api/consultations/{plan}", everyone("200 404 404")),
+    line("GET", "/api/consultations/{plan}/changes", everyone("200 404 404")),
+    line("POST", "/api/consultations/{plan}/remarks", everyone("400 404 404"), json={"body": "x", "grid": NONE}),
+    line("GET", "/tiles/consultations/{plan}/grids/{z}/{x}/{y}.mvt", everyone("200 404 404")),
     # single cases
     line("GET", "/api/cases", of_area("200", "200", "200", "200")),
     line("GET", "/api/cases/{id}", of_area("200 404 404", "404 200 404", "404", "200 200 404")),
@@ -230,10 +241,15 @@ def objects(town: Any) -> dict[str, tuple[str, str, str]]:
                 "VALUES ('cases', 'x', 'x.csv', '', now()) RETURNING id"
             )
         )
+        opened, shut = (
+            an_opened_draft(session),
+            str(session.scalar(text("SELECT id FROM plan WHERE name = '草稿'"))),
+        )
     at = [tile(lon, lat, 16) for lon, lat in ((116.3031, 39.9031), (116.3131, 39.9131), (0.5, 0.5))]
     cases = [people.of_area(town.settings, code)[0] for code in ("C00", "C11")]
     return {
         "plan": (DRAFT, PLAN, NONE),
+        "consultation": (opened, shut, "999999"),
         "unit": ("U0000", "U0909", NONE),
         "layer": ("grids", "units", NONE),
         "name": ("张规划", "公众", NONE),
@@ -246,6 +262,17 @@ def objects(town: Any) -> dict[str, tuple[str, str, str]]:
         "case tile": tuple(at),  # type: ignore[dict-item]
         "tile": ("12/3371/1551", "12/3371/1551", "12/3371/1551"),
     }
+
+
+def an_opened_draft(session: Any) -> str:
+    """A draft that is open to the public."""
+    units = list(session.scalars(text("SELECT id FROM unit ORDER BY code")))
+    made = plan(session, units, "征求意见稿", "draft", 2)
+    session.execute(
+        text("INSERT INTO consultation (plan_id, last_day, opened_by) VALUES (:p, '2099-01-01', '张规划')"),
+        {"p": made},
+    )
+    return str(made)
 
 
 def an_export(session: Any, settings: Any, author: str) -> str:
@@ -279,6 +306,8 @@ def addressed(one: Line, objects: dict[str, tuple[str, str, str]], i: int) -> st
     number = objects["/api/jobs"][i] if one.path.startswith("/api/jobs") else "1"
     number = objects[one.path][i] if one.path in objects else number
     at = objects["case tile" if one.path.startswith("/tiles/cases") else "tile"][i]
+    if "/consultations/" in path:
+        path = path.replace("{plan}", objects["consultation"][i])
     for name in ("plan", "unit", "layer", "name"):
         path = path.replace("{" + name + "}", objects[name][i])
     path = path.replace("{id}", number)

@@ -40,6 +40,7 @@ def test_settings_survive_the_way_to_a_child() -> None:
         session_idle_minutes=7,
         session_hours=3,
         small_office=True,
+        public_comments=True,
         public_url="https://grid.example.cn",
         oidc_issuer="https://id.example.cn/",
         oidc_client_id="wangge",

@@ -895,6 +895,127 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/consultations/{plan}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A draft that is open to the public */
+        get: operations["consultation_api_consultations__plan__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/consultations/{plan}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The ground that would change hands */
+        get: operations["changes_api_consultations__plan__changes_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tiles/consultations/{plan}/grids/{z}/{x}/{y}.mvt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A vector tile of a draft that is open */
+        get: operations["tile_tiles_consultations__plan__grids__z___x___y__mvt_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/consultations/{plan}/remarks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Remark on a draft that is open */
+        post: operations["remark_api_consultations__plan__remarks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plans/{plan}/consultation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a draft is open to the public, and every remark */
+        get: operations["state_api_plans__plan__consultation_get"];
+        put?: never;
+        /** Open a draft to the public until a day */
+        post: operations["open__api_plans__plan__consultation_post"];
+        /** Close a draft to the public */
+        delete: operations["close_api_plans__plan__consultation_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plans/{plan}/consultation/remarks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Release or refuse a remark */
+        post: operations["decide_api_plans__plan__consultation_remarks__id__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/plans/{plan}/consultation/remarks/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer a remark */
+        post: operations["answer_api_plans__plan__consultation_remarks__id__answer_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/units/{unit}/cut": {
         parameters: {
             query?: never;
@@ -1497,6 +1618,16 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Answered
+         * @example {
+         *       "answer": "已采纳，见第 12 版。"
+         *     }
+         */
+        Answered: {
+            /** Answer */
+            answer: string | null;
+        };
+        /**
          * Approval
          * @example {
          *       "from": "2027-01-01",
@@ -1559,6 +1690,19 @@ export interface components {
             disabled?: boolean | null;
             /** Oidc Subject */
             oidc_subject?: string | null;
+        };
+        /**
+         * Decision
+         * @example {
+         *       "state": "released"
+         *     }
+         */
+        Decision: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "released" | "refused" | "held";
         };
         /**
          * Exempt
@@ -1964,6 +2108,19 @@ export interface components {
             view?: components["schemas"]["ViewOf"];
         };
         /**
+         * Said
+         * @example {
+         *       "body": "河东几栋楼应归北街。",
+         *       "grid": "110101001001002"
+         *     }
+         */
+        Said: {
+            /** Body */
+            body: string;
+            /** Grid */
+            grid?: string | null;
+        };
+        /**
          * Sampling
          * @example {
          *       "chains": 4,
@@ -2120,6 +2277,19 @@ export interface components {
             to_grid?: string | null;
             /** Moves */
             moves?: components["schemas"]["UnitMove"][] | null;
+        };
+        /**
+         * Until
+         * @example {
+         *       "until": "2027-01-31"
+         *     }
+         */
+        Until: {
+            /**
+             * Until
+             * Format: date
+             */
+            until: string;
         };
         /** ViewOf */
         ViewOf: {
@@ -3766,6 +3936,243 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["Hidden"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    consultation_api_consultations__plan__get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path: {
+                plan: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    changes_api_consultations__plan__changes_get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path: {
+                plan: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": unknown;
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    tile_tiles_consultations__plan__grids__z___x___y__mvt_get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path: {
+                plan: string;
+                z: string;
+                x: string;
+                y: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.mapbox-vector-tile": unknown;
+                };
+            };
+        };
+    };
+    remark_api_consultations__plan__remarks_post: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path: {
+                plan: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Said"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    state_api_plans__plan__consultation_get: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path: {
+                plan: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    open__api_plans__plan__consultation_post: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path: {
+                plan: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Until"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    close_api_plans__plan__consultation_delete: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path: {
+                plan: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    decide_api_plans__plan__consultation_remarks__id__post: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path: {
+                plan: string;
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decision"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    answer_api_plans__plan__consultation_remarks__id__answer_post: {
+        parameters: {
+            query?: {
+                lang?: ("zh" | "en") | null;
+            };
+            header?: never;
+            path: {
+                plan: string;
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Answered"];
             };
         };
         responses: {
