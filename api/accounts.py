@@ -137,7 +137,10 @@ def find_user(session: Session, name: str) -> AppUser:
     if user is None:
         raise NotFound(
             f"没有用户 {name}。", f"There is no user {name}.", field="name",
-            do_zh="`wangge user list` 列出用户。", do_en="`wangge user list` shows them.",
+            do_zh="请从用户列表中选取。",
+            shell_zh="`wangge user list` 列出用户。",
+            do_en="Choose one from the list of users.",
+            shell_en="`wangge user list` shows them.",
         )  # fmt: skip
     return user
 
@@ -174,7 +177,10 @@ def check_area(session: Session, role: str, area: Area | None) -> None:
             "网格员和网格长须指定一个区域，其他角色不得指定。",
             "A worker or a supervisor needs an area, any other role has none.",
             field="area",
-            do_zh="例如 --area street:110101001。", do_en="For example --area street:110101001.",
+            do_zh="例如 street:110101001。",
+            shell_zh="例如 --area street:110101001。",
+            do_en="For example street:110101001.",
+            shell_en="For example --area street:110101001.",
         )  # fmt: skip
     if area is not None and area_name(session, area) is None:
         raise RefusedArgument(

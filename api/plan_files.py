@@ -30,7 +30,10 @@ def export(
             f"{out.suffix or out.name} 不可用；可用：{'、'.join(ENDINGS)}。",
             f"{out.suffix or out.name} is not possible; there are: {', '.join(ENDINGS)}.",
             code="export-format", field="output",
-            do_zh="其他格式请用 wangge export grids。", do_en="For other formats use `wangge export grids`.",
+            do_zh="其他格式请到导出页。",
+            shell_zh="其他格式请用 wangge export grids。",
+            do_en="For other formats see the exports page.",
+            shell_en="For other formats use `wangge export grids`.",
         )  # fmt: skip
     if ending == ".csv":
         written = _csv(exporting.assignment(session, plan), out)

@@ -11,6 +11,7 @@ inside the server (a trace, SQL, a path) goes to the log and never into a body.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
@@ -80,6 +81,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
 }
 
 
+OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*[a-z])")  # --code-field
 NESTED = frozenset({"view"})  # objects inside a body, whose fields are named with a dot: view.measure
 
 
@@ -125,7 +127,7 @@ def body(problem: WanggeError, lang: Lang, instance: str) -> dict[str, Any]:
     if status >= 500:
         detail = _server_fault(problem, lang)
     else:
-        detail = problem.text(lang)
+        detail = told(problem.zh, problem.do_zh) if lang == "zh" else told(problem.en, problem.do_en, " ")
     found: dict[str, Any] = {
         "type": f"urn:wangge:problem:{problem.code}",
         "title": zh if lang == "zh" else en,
@@ -141,17 +143,26 @@ def body(problem: WanggeError, lang: Lang, instance: str) -> dict[str, Any]:
     return found
 
 
+def told(what: str, do: str, between: str = "") -> str:
+    """What happened and what to do, for whoever is not at a command line: options go by the name of their field.
+
+    >>> told("The CRS is not known.", "Load it with --crs EPSG:2249, or choose --code-field.", " ")
+    'The CRS is not known. Load it with crs EPSG:2249, or choose code_field.'
+    """
+    return OPTION.sub(lambda found: found[1].replace("-", "_"), f"{what}{between}{do}".strip())
+
+
 def with_problem(job: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
     """A job as it is answered: its stored problem as a problem of ours, in the caller's language and in both."""
     stored = job["problem"]
     if stored is None:
         return dict(job)
     stored = dict(stored)
-    what = f"{stored[lang]} {stored['do_' + lang]}" if lang == "en" else stored["zh"] + stored["do_zh"]
+    what = told(stored[lang], stored["do_" + lang], " " if lang == "en" else "")
     facts = {name: value for name, value in stored.pop("facts", {}).items() if name in FACTS}
     problem = {
         "type": f"urn:wangge:problem:{stored.pop('code')}",
-        "detail": what.strip(),
+        "detail": what,
         **stored,
         **facts,
     }

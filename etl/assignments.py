@@ -190,7 +190,7 @@ def _number(written: str) -> float | None:
 WHY = {
     "unit-missing": ("没有单元编码", "there is no unit code", "补上编码", "fill it in"),
     "unit-unknown": (
-        "没有这个单元", "there is no such unit", "对照 wangge export units 改正", "compare with `wangge export units`",
+        "没有这个单元", "there is no such unit", "对照导出的单元编码改正", "compare with the codes of exported units",
     ),
     "grid-code": (
         "网格编码过长或含不可见字符", "the grid code is too long or holds invisible characters", "改为 1–80 个可见字符",

@@ -110,8 +110,10 @@ def find(session: Session, run_id: int) -> LoadRun:
         raise NotFound(
             f"没有装载 {run_id}。",
             f"There is no run {run_id}.",
-            do_en="`wangge runs` lists them.",
-            do_zh="`wangge runs` 列出全部。",
+            do_en="Choose one from the list of loads.",
+            shell_en="`wangge runs` lists them.",
+            do_zh="请从装载列表中选取。",
+            shell_zh="`wangge runs` 列出全部。",
         )
     return run
 

@@ -69,8 +69,10 @@ def share_within(
             "No ways to walk on are loaded, so nobody's walk can be known.",
             code="no-network",
             field="measure",
-            do_zh="请先运行 wangge load network 文件（道路、步道、桥）。",
-            do_en="`wangge load network FILE` loads roads, paths and bridges.",
+            do_zh="请先装载路网（道路、步道、桥）。",
+            shell_zh="请先运行 wangge load network 文件（道路、步道、桥）。",
+            do_en="Load a network of roads, paths and bridges first.",
+            shell_en="`wangge load network FILE` loads roads, paths and bridges.",
         )
     places = np.array([tuple(row) for row in session.execute(_PLACES, {"kind": kind})], float).reshape(-1, 2)
     table = np.array([tuple(row) for row in session.execute(_UNITS)], float).reshape(-1, 5)

@@ -129,7 +129,10 @@ def leaf_of(session: Session, unit: int | str) -> Row[Any]:
     if found is None:
         raise NotFound(
             f"没有单元 {str(unit)[:80]}。", f"There is no unit {str(unit)[:80]}.", code="unit-unknown", field="unit",
-            do_zh="单元编码见 wangge export units。", do_en="`wangge export units` lists their codes.",
+            do_zh="请在地图上选取单元，或导出单元查看编码。",
+            shell_zh="单元编码见 wangge export units。",
+            do_en="Choose a unit on the map, or export the units to see their codes.",
+            shell_en="`wangge export units` lists their codes.",
         )  # fmt: skip
     if found.parts:
         raise Conflict(

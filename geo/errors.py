@@ -10,7 +10,6 @@
     ├── Conflict          somebody else was first; says who and when                exit 2, HTTP 409
     ├── Unauthenticated   no valid sign-in                                          exit 1, HTTP 401
     ├── Forbidden         signed in, but not allowed                                exit 1, HTTP 403
-    ├── Cancelled         whoever asked no longer wants it                      exit 1, HTTP 409
     ├── RateLimited       too many requests                                         exit 1, HTTP 429
     ├── Cancelled         whoever asked no longer wants it                      exit 1, HTTP 409
     └── Unavailable       the service cannot answer now (database, disk)            exit 1, HTTP 503
@@ -42,22 +41,28 @@ class WanggeError(Exception):
         field: str | None = None,
         do_zh: str = "",
         do_en: str = "",
+        shell_zh: str = "",
+        shell_en: str = "",
         **facts: Any,
     ) -> None:
-        """`zh`/`en`: what happened and where; `do_*`: what to do; `facts`: measured, allowed, row, column …"""
+        """`zh`/`en`: what happened and where; `do_*`: what to do; `facts`: measured, allowed, row, column …
+
+        `shell_*` says instead what to type, to whoever sits at a command line.
+        """
         self.zh, self.en, self.do_zh, self.do_en = zh, en, do_zh, do_en
+        self.shell_zh, self.shell_en = shell_zh or do_zh, shell_en or do_en
         self.code = code or self.default_code
         self.field = field
         self.facts = facts
-        super().__init__(f"{en} {do_en}".strip())
+        super().__init__(f"{en} {self.shell_en}".strip())
 
     def text(self, lang: Lang = "zh") -> str:
-        """The whole message in one language: what happened, then what to do.
+        """The whole message in one language for a command line: what happened, then what to type.
 
-        >>> NotFound("没有方案 9。", "There is no plan 9.", do_en="`wangge plan list` shows them.").text("en")
-        'There is no plan 9. `wangge plan list` shows them.'
+        >>> NotFound("没有方案 9。", "There is no plan 9.", do_en="See the list.", shell_en="See `wangge plan list`.").text("en")
+        'There is no plan 9. See `wangge plan list`.'
         """
-        what, do = (self.zh, self.do_zh) if lang == "zh" else (self.en, self.do_en)
+        what, do = (self.zh, self.shell_zh) if lang == "zh" else (self.en, self.shell_en)
         return f"{what} {do}".strip() if lang == "en" else f"{what}{do}".strip()
 
 

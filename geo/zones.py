@@ -58,8 +58,10 @@ def resolve_plan(session: Session, asked: str, today: dt.date) -> PlanRef:
                 f"No grid plan holds on {on}.",
                 code="no-current-plan",
                 field="plan",
-                do_zh="`wangge plan list` 列出方案；先 `plan propose` 再 `plan approve`，或指定方案。",
-                do_en="`wangge plan list` shows plans; `plan propose` and `plan approve` make one hold, or name a plan.",
+                do_zh="请先批准一个方案，或指定方案。",
+                shell_zh="`wangge plan list` 列出方案；先 `plan propose` 再 `plan approve`，或指定方案。",
+                do_en="Approve a plan first, or name one.",
+                shell_en="`wangge plan list` shows plans; `plan propose` and `plan approve` make one hold, or name a plan.",
             )
         return _plan(row, asked)
     number = int(asked) if re.fullmatch(r"[0-9]{1,10}", asked) else None
@@ -77,8 +79,10 @@ def no_plan(asked: str) -> NotFound:
         f"There is no plan {asked[:80]}.",
         code="plan-unknown",
         field="plan",
-        do_zh="`wangge plan list` 或 /api/plans 列出方案。",
-        do_en="`wangge plan list` or /api/plans shows them.",
+        do_zh="请从方案列表（/api/plans）中选取。",
+        shell_zh="`wangge plan list` 列出方案。",
+        do_en="Choose one from the list of plans (/api/plans).",
+        shell_en="`wangge plan list` shows them.",
     )
 
 

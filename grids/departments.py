@@ -112,8 +112,10 @@ def _level(session: Session, area: Ground, name: str, weight: float) -> Layer:
         raise NotFound(
             f"没有名为“{name[:80]}”的方案或图层。", f"There is no plan and no layer {name[:80]!r}.", code="no-such-layer",
             field="layers",
-            do_zh="wangge plan list 列出方案；wangge load boundaries 文件 --level 名称 装载图层。",
-            do_en="`wangge plan list` shows plans; `wangge load boundaries FILE --level NAME` loads a layer.",
+            do_zh="请从已有方案或已装载的边界中选取。",
+            shell_zh="wangge plan list 列出方案；wangge load boundaries 文件 --level 名称 装载图层。",
+            do_en="Choose a plan, or boundaries that are loaded.",
+            shell_en="`wangge plan list` shows plans; `wangge load boundaries FILE --level NAME` loads a layer.",
         )  # fmt: skip
     shapes = np.asarray(shapely.from_wkb([bytes(r.geom) for r in rows]), dtype=object)
     return Layer(name, weight, most(area.shapes, shapes)[0], tuple(r.code for r in rows))

@@ -115,8 +115,8 @@ def _read_layer(session: Session, level: str) -> _Layer:
     if edition is None:
         raise NotFound(
             f"没有图层“{level}”。", f"There is no level {level!r}.", code="level-unknown",
-            do_zh=f"请先运行 wangge load boundaries 文件 --level {level}。",
-            do_en=f"Run `wangge load boundaries FILE --level {level}` first.",
+            do_zh=f"请先装载边界“{level}”。", shell_zh=f"请先运行 wangge load boundaries 文件 --level {level}。",
+            do_en=f"Load boundaries as {level!r} first.", shell_en=f"Run `wangge load boundaries FILE --level {level}` first.",
         )  # fmt: skip
     rows = session.execute(
         text(

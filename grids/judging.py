@@ -204,8 +204,8 @@ def _service(card: _Card, held: Stored, city: City, norms: Rules) -> None:
     posts = held.posts
     least, most = held.plan.bands.get("households") or (norms.households_least, norms.households_most)
     no_households = Absent(
-        "没有装载户数；请运行 wangge load weights 文件 --column households",
-        "no households are loaded; run `wangge load weights FILE --column households`",
+        "没有装载户数（权重 households）",
+        "no households are loaded (weights named households)",
     )
     if city.households is None:
         card.put(no_households, households_in_band=None)

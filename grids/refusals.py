@@ -37,7 +37,10 @@ def check_grid(session: Session, plan_id: int, code: str) -> None:
         raise RefusedArgument(
             f"方案中没有网格 {code[:80]}。", f"The plan has no grid {code[:80]}.", code="grid-unknown",
             field="grid", measured=code[:80],
-            do_zh="wangge plan check 列出各网格的问题。", do_en="`wangge plan check` names the grids concerned.",
+            do_zh="请从方案的网格列表中选取编码。",
+            shell_zh="wangge plan check 列出各网格的问题。",
+            do_en="Choose a code from the plan's list of grids.",
+            shell_en="`wangge plan check` names the grids concerned.",
         )  # fmt: skip
 
 
@@ -70,8 +73,10 @@ def refuse_broken(row: Plan, found: list[Violation], gap: Callable[[], dict[str,
         code="grid-gap" if open_ else "plan-violations",
         field="plan",
         violations=found,
-        do_zh=f"{first.do_zh}wangge plan check {row.id} 列出全部。",
-        do_en=f"{first.do_en} `wangge plan check {row.id}` lists all.",
+        do_zh=first.do_zh,
+        shell_zh=f"{first.do_zh}wangge plan check {row.id} 列出全部。",
+        do_en=first.do_en,
+        shell_en=f"{first.do_en} `wangge plan check {row.id}` lists all.",
         **facts,
     )
 
@@ -116,8 +121,10 @@ def outdated(row: Plan, base: Plan, predecessor: Plan, lost: list[str]) -> Confl
         f"{made_en}, but {who_en}; approving it would undo its changes to {len(lost)} units: {named(lost)}.",
         code="plan-conflict",
         plan=row.name,
-        do_zh=f"wangge plan rebase {row.id} 把本草案的改动移到新方案上。",
-        do_en=f"`wangge plan rebase {row.id}` carries this draft's changes over to it.",
+        do_zh="请先变基：把本草案的改动移到新方案上。",
+        shell_zh=f"wangge plan rebase {row.id} 把本草案的改动移到新方案上。",
+        do_en="Rebase first: that carries this draft's changes over to it.",
+        shell_en=f"`wangge plan rebase {row.id}` carries this draft's changes over to it.",
         units=lost[:MOST_LISTED],
         **_facts(predecessor),
     )

@@ -60,8 +60,10 @@ def find(session: Session, plan: int | str) -> Plan:
             f"There is no plan {wanted!r}.",
             code="no-such-plan",
             field="plan",
-            do_zh="wangge plan list 列出全部方案。",
-            do_en="`wangge plan list` shows them.",
+            do_zh="请从方案列表中选取。",
+            shell_zh="wangge plan list 列出全部方案。",
+            do_en="Choose one from the list of plans.",
+            shell_en="`wangge plan list` shows them.",
         )
     return found
 
@@ -226,8 +228,10 @@ def name_taken(name: str) -> RefusedArgument:
         f"There is already a plan named {name!r}.",
         code="plan-name-taken",
         field="name",
-        do_zh="请另取名称；wangge plan list 列出全部方案。",
-        do_en="Choose another name; `wangge plan list` shows the plans.",
+        do_zh="请另取名称。",
+        shell_zh="请另取名称；wangge plan list 列出全部方案。",
+        do_en="Choose another name.",
+        shell_en="Choose another name; `wangge plan list` shows the plans.",
     )
 
 

@@ -153,8 +153,10 @@ def read(session: Session, on: dt.date | None = None) -> UnitGraph:
             "还没有单元。",
             "There are no units yet.",
             code="no-units",
-            do_zh="请先运行 wangge units build。",
-            do_en="Run `wangge units build` first.",
+            do_zh="请管理员先划分单元。",
+            shell_zh="请先运行 wangge units build。",
+            do_en="An administrator has to build the units first.",
+            shell_en="Run `wangge units build` first.",
         )
     codes = session.execute(text(_CODES), {"ids": ids.tolist()}).scalar_one().split(chr(31))
     area, area_codes, area_names = _areas(session, rows["area"])

@@ -64,8 +64,10 @@ def _unknown(session: Session, weight: str) -> RefusedArgument:
         code="weight-unknown",
         field="weight",
         known=known,
-        do_zh=f"请运行 wangge load weights 文件 --column {weight}。",
-        do_en=f"`wangge load weights FILE --column {weight}` loads it.",
+        do_zh=f"请先装载名为“{weight}”的权重。",
+        shell_zh=f"请运行 wangge load weights 文件 --column {weight}。",
+        do_en=f"Load weights named {weight!r} first.",
+        shell_en=f"`wangge load weights FILE --column {weight}` loads it.",
     )
 
 

@@ -98,7 +98,10 @@ def show(session: Session, job: int, sight: Sight = EVERYTHING) -> dict[str, Any
     if row is None:
         raise NotFound(
             f"没有作业 {job}。", f"There is no job {job}.", code="no-such-job", field="id",
-            do_zh="wangge jobs list 或 /api/jobs 列出作业。", do_en="`wangge jobs list` or /api/jobs shows them.",
+            do_zh="请从作业列表（/api/jobs）中选取。",
+            shell_zh="wangge jobs list 列出作业。",
+            do_en="Choose one from the list of jobs (/api/jobs).",
+            shell_en="`wangge jobs list` shows them.",
         )  # fmt: skip
     return dict(row)
 

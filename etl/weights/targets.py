@@ -49,7 +49,10 @@ def units(session: Session) -> Units:
     if not rows:
         raise RefusedArgument(
             "还没有单元，权重无处可分。", "There are no units to share weights out to.", code="no-units",
-            do_zh="请先运行 wangge units build。", do_en="Run `wangge units build` first.",
+            do_zh="请管理员先划分单元。",
+            shell_zh="请先运行 wangge units build。",
+            do_en="An administrator has to build the units first.",
+            shell_en="Run `wangge units build` first.",
         )  # fmt: skip
     measuring = session.scalar(
         text(

@@ -32,6 +32,12 @@ export function dayOf(instant: string, timezone: string): string {
   }).format(new Date(instant));
 }
 
+/** Day and minute of the city now, for names that shall differ: "2026-11-28 23:24". */
+export function stamp(timezone: string, now = new Date()): string {
+  const time = new Intl.DateTimeFormat("en-GB", { timeZone: timezone, hour: "2-digit", minute: "2-digit" }).format(now);
+  return `${dayOf(now.toISOString(), timezone)} ${time}`;
+}
+
 /** The period of a preset, counted back from the last day that has a case, not from today: data may be years old. */
 export function presetPeriod(preset: Preset, lastDay: string | null): Period {
   if (preset === "all" || !lastDay) return { from: null, to: null };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { classOf, colours, HIDDEN, legendRows, NO_DATA, wilson } from "./classes.ts";
 import { MESSAGES } from "./messages.ts";
-import { addDays, addMonths, bucketEnd, bucketFor, dayOf, periodBefore, presetPeriod } from "./period.ts";
+import { addDays, addMonths, bucketEnd, bucketFor, dayOf, periodBefore, presetPeriod, stamp } from "./period.ts";
 import { readView, START, writeView } from "./view.ts";
 
 test("presets count back from the last case, half-open", () => {
@@ -73,4 +73,9 @@ test("both languages hold the same placeholders", () => {
     const holes = (text: string): string[] => (text.match(/\{\w+\}/g) ?? []).sort();
     assert.deepEqual(holes(zh), holes(en), key);
   }
+});
+
+test("a name by the minute follows the city's clock, not the machine's", () => {
+  assert.equal(stamp("Asia/Shanghai", new Date("2026-11-28T16:04:59Z")), "2026-11-29 00:04");
+  assert.equal(stamp("America/New_York", new Date("2026-11-28T04:04:00Z")), "2026-11-27 23:04");
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MOST_LINES, readLines } from "./barriers.ts";
+import { MOST_LINES, MOST_POINTS, readLines } from "./barriers.ts";
 
 const line = (...coordinates: number[][]): unknown => ({ type: "LineString", coordinates });
 const feature = (geometry: unknown): unknown => ({ type: "Feature", properties: {}, geometry });
@@ -13,8 +13,19 @@ const why = (text: string): unknown => {
 test("lines are found wherever GeoJSON may hold them, without heights", () => {
   const many = { type: "MultiLineString", coordinates: [[[1, 2], [3, 4]], [[5, 6], [7, 8], [9, 10]]] };
   const found = readLines(collection(line([113, 23, 9.5], [114, 24, 8]), many, null, { type: "GeometryCollection", geometries: [line([0, 0], [1, 1])] }));
-  assert.deepEqual(found, { lines: [[[113, 23], [114, 24]], [[1, 2], [3, 4]], [[5, 6], [7, 8], [9, 10]], [[0, 0], [1, 1]]], points: 9 });
-  assert.deepEqual(readLines(JSON.stringify(line([1, 2], [3, 4]))), { lines: [[[1, 2], [3, 4]]], points: 2 });
+  assert.deepEqual(found, { barriers: [[[113, 23], [114, 24]], [[1, 2], [3, 4]], [[5, 6], [7, 8], [9, 10]], [[0, 0], [1, 1]]], passages: [], points: 9 });
+  assert.deepEqual(readLines(JSON.stringify(line([1, 2], [3, 4]))), { barriers: [[[1, 2], [3, 4]]], passages: [], points: 2 });
+});
+
+test("lines that are said to lead across are kept apart", () => {
+  const said = (properties: object, ...coordinates: number[][]): object => ({ type: "Feature", properties, geometry: line(...coordinates) });
+  const features = [said({ class: "water" }, [1, 2], [3, 4]), said({ class: "bridge" }, [1, 4], [3, 2]), said({ tunnel: "yes", bridge: "no" }, [5, 5], [6, 6]), said({ bridge: "no" }, [7, 7], [8, 8])];
+  assert.deepEqual(readLines(JSON.stringify({ type: "FeatureCollection", features })), {
+    barriers: [[[1, 2], [3, 4]], [[7, 7], [8, 8]]],
+    passages: [[[1, 4], [3, 2]], [[5, 5], [6, 6]]],
+    points: 8,
+  });
+  assert.deepEqual(readLines(JSON.stringify({ type: "FeatureCollection", features: features.slice(1, 3) })), { why: "noLines", fill: {} });
 });
 
 test("what is no file of lines in degrees is refused with its reason", () => {
@@ -34,5 +45,5 @@ test("more than the service takes is refused before it is sent", () => {
   const short = line([1, 2], [3, 4]);
   assert.equal(why(collection(...Array<unknown>(MOST_LINES).fill(short))), "taken");
   assert.deepEqual(why(collection(...Array<unknown>(MOST_LINES + 1).fill(short))), ["manyLines", 1001, 1000]);
-  assert.deepEqual(why(collection(line(...Array<number[]>(20_001).fill([1, 2])))), ["manyPoints", 20_001, 20_000]);
+  assert.deepEqual(why(collection(line(...Array<number[]>(MOST_POINTS + 1).fill([1, 2])))), ["manyPoints", 5001, 5000]);
 });
