@@ -27,7 +27,7 @@ Geometries = NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Found:
-    """One proposed plan: the draft and where it stands on the trade-off; shares are 0–1."""
+    """One proposed plan: the draft and where it stands on the trade-off (figures as in `search.Choice`)."""
 
     plan_id: int
     name: str
@@ -35,6 +35,8 @@ class Found:
     label_zh: str
     label_en: str
     deviation: float
+    mean_deviation: float
+    outside: int
     compactness: float
     crossing: int
     explained: list[Explanation]
@@ -129,8 +131,8 @@ def _store(
     plans.audit(session, author, "propose", plan, grids=problem.k, seed=problem.seed, choice=choice.label_en)
     why = bounds.explain(problem, choice.partition, [one.code for one in named])[:MOST_EXPLAINED]
     return Found(
-        plan.id, name, choice.nesting, choice.label_zh, choice.label_en, choice.deviation, choice.compactness,
-        choice.crossing, why,
+        plan.id, name, choice.nesting, choice.label_zh, choice.label_en, choice.deviation,
+        choice.mean_deviation, choice.outside, choice.compactness, choice.crossing, why,
     )  # fmt: skip
 
 

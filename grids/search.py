@@ -28,18 +28,25 @@ from grids.units import Floats, Ints
 TINY_CITY, MOST_STARTS = 1_500, 60  # so many starts that together they search about as many units
 SMALL_CITY, FEW_STARTS = 4_000, 12  # units; larger ones are searched from one start
 LARGE_CITY, SPARE_STARTS = 50_000, 3  # units; smaller ones get so many starts more while a grid stays outside
+ROUNDING = 1e-9  # of a share, where loads add up in another order
 SATISFIED = 36  # starts in a row that were no better: further ones will hardly be
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A proposed plan and where it stands on the trade-off. Shares are 0–1; `deviation` is the worst grid's."""
+    """A proposed plan and where it stands on the trade-off.
+
+    Deviations are shares of the fair load (0.1 = ten percent): the worst grid's and the mean of all; `outside` is how
+    many grids are off by more than the tolerance. Units too heavy for any grid count as one grid's worth.
+    """
 
     partition: Partition
     nesting: Nesting
     label_zh: str
     label_en: str
     deviation: float
+    mean_deviation: float
+    outside: int
     compactness: float
     crossing: int
 
@@ -161,10 +168,11 @@ def _soft_pieces(problem: Problem) -> Terrain:
 
 def _choice(problem: Problem, taste: Taste, label: Ints) -> Choice:
     partition = Partition(problem.graph, label, problem.k)
-    off = partition.loads(terrain.load_of(problem)) / problem.targets - 1
+    off = np.abs(partition.loads(terrain.load_of(problem)) / problem.targets - 1)
     return Choice(
-        partition, taste.nesting, taste.zh, taste.en, float(np.abs(off).max()),
-        float(measures.polsby_popper(partition).mean()), measures.crossing(partition),
+        partition, taste.nesting, taste.zh, taste.en, float(off.max()), float(off.mean()),
+        int((off > problem.tolerance + ROUNDING).sum()), float(measures.polsby_popper(partition).mean()),
+        measures.crossing(partition),
     )  # fmt: skip
 
 

@@ -108,6 +108,8 @@ def _tell(made: Any, tolerance: float) -> None:
                 "name": one.name,
                 "choice": one.label_zh if zh else one.label_en,
                 "nesting": one.nesting,
+                "outside": one.outside,
+                "mean": f"{one.mean_deviation:.1%}",
                 "worst": f"{one.deviation:.1%}",
                 "compactness": f"{one.compactness:.3f}",
                 "crossing": one.crossing,

@@ -51,8 +51,10 @@ def test_choices_are_drafts_without_gap_or_overlap(ground: Session) -> None:
             ),
             {"p": one.plan_id},
         ).all()
-        off = np.abs(np.array(loads) / np.mean(loads) - 1).max()
-        assert one.deviation == pytest.approx(off, rel=1e-9)
+        off = np.abs(np.array(loads) / np.mean(loads) - 1)
+        assert one.deviation == pytest.approx(off.max(), rel=1e-9)
+        assert one.mean_deviation == pytest.approx(off.mean(), rel=1e-9)
+        assert one.outside == (off > 0.05).sum()
     assert made.plans[0].deviation <= 0.1
 
 

@@ -188,6 +188,8 @@ export interface Choice {
   label_zh?: string;
   label_en?: string;
   deviation?: number;
+  mean_deviation?: number;
+  outside?: number;
   compactness?: number;
   crossing?: number;
   explained?: Reason[];
