@@ -11,11 +11,16 @@ export class PlanMap {
   readonly map: MapLibre;
   private ready: Promise<void>;
   private following = false;
+  private whole: Bbox | null; // what is fitted to every size of the map, until a person moves it
 
   constructor(container: HTMLElement, bbox: Bbox, plan: { id: number; draft: boolean }, title: string) {
     this.map = new MapLibre({
       container, style: style.EMPTY_STYLE, bounds: bbox, fitBoundsOptions: { padding: 16 }, maxZoom: 18, attributionControl: false, dragRotate: false,
       pitchWithRotate: false, touchPitch: false, fadeDuration: 0, localIdeographFontFamily: style.FONTS,
+    });
+    this.whole = bbox;
+    this.map.on("movestart", (event) => {
+      if (event.originalEvent) this.whole = null;
     });
     this.map.touchZoomRotate.disableRotation();
     this.map.keyboard.disableRotation();
@@ -63,6 +68,7 @@ export class PlanMap {
     const lead = (from: PlanMap, to: PlanMap): void => {
       from.map.on("move", () => {
         if (from.following) return;
+        to.whole = from.whole;
         to.following = true;
         to.map.jumpTo({ center: from.map.getCenter(), zoom: from.map.getZoom() });
         to.following = false;
@@ -73,10 +79,12 @@ export class PlanMap {
   }
 
   fit(bbox: Bbox): void {
+    this.whole = null;
     this.map.fitBounds(bbox, { padding: 40, maxZoom: 15.5, animate: false });
   }
   resize(): void {
     this.map.resize();
+    if (this.whole) this.map.fitBounds(this.whole, { padding: 16, animate: false });
   }
   destroy(): void {
     this.map.remove();

@@ -52,7 +52,7 @@ export const PEOPLE = {
   wayNone: ["无", "nothing"],
   lastSeen: ["最近使用", "Last seen"],
   never: ["从未", "never"],
-  signedInNow: ["网页登录 {n} 处", "{n} open sessions"],
+  signedInNow: ["网页登录 {n} 处", "open sessions: {n}"],
   tokens: ["令牌", "Tokens"],
   manage: ["管理", "Manage"],
   manageUser: ["管理用户 {name}", "Manage {name}"],

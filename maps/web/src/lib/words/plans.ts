@@ -321,7 +321,7 @@ export const PLANS = {
   apRules: ["{n} 条规则被违反：请修正或记录例外", "{n} rules are broken: put them right or record exceptions"],
   apNoExceptions: ["没有例外", "No exceptions"],
   apExceptions: ["{n} 条例外，理由写入影响说明", "{n} exceptions; their reasons stand in the impact statement"],
-  apNoCodes: ["编码不变", "Codes stay as they are"],
+  apNoCodes: ["编码与草案中所见相同", "Codes stay as they are in the draft"],
   apCodes: ["{n} 个网格将得到新编码", "{n} grids get another code"],
   apCodesShow: ["看编码", "Show the codes"],
   apAffected: ["受影响的范围（与现行方案相比）", "Who is affected (against the plan in force)"],
