@@ -1,6 +1,6 @@
 """The data dictionary, written from the schema itself: `python -m geo.db.dictionary > docs/data-dictionary.md`.
 
-What a table is for comes from its class's docstring, what a column means from the remark beside it in `tables.py`.
+What a table is for comes from its class's docstring, what a column means from the remark beside it in `tables/`.
 """
 
 from __future__ import annotations
@@ -11,25 +11,33 @@ import re
 import sys
 import tokenize
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapper
 
-from geo.db import tables
+from geo.db.tables import Base, cases, ground, loads, people, plans, remarks, work
+
+STORY = (ground, loads, plans, remarks, cases, work, people)  # the rooms of the schema, as one reads them
 
 HEAD = """# Data dictionary
 
-Written by `python -m geo.db.dictionary` from `geo/db/tables.py`; a test keeps the two equal. Geometry is EPSG:4326, areas are m²,
+Written by `python -m geo.db.dictionary` from `geo/db/tables/`; a test keeps the two equal. Geometry is EPSG:4326, areas are m²,
 lengths m, instants carry a time zone, date ranges are half-open. Every geometry column is checked: valid, finite, not empty.
 """
 
 
 def markdown() -> str:
     """The whole dictionary as Markdown, tables in the order of the schema's story."""
-    remarks = _remarks(Path(inspect.getfile(tables)))
-    mappers = sorted(tables.Base.registry.mappers, key=lambda m: inspect.getsourcelines(m.class_)[1])
-    return HEAD + "".join(_table(mapper, remarks) for mapper in mappers)
+    return HEAD + "".join(_room(room) for room in STORY)
+
+
+def _room(room: ModuleType) -> str:
+    said = _remarks(Path(inspect.getfile(room)))
+    mappers = [m for m in Base.registry.mappers if m.class_.__module__ == room.__name__]
+    mappers.sort(key=lambda m: inspect.getsourcelines(m.class_)[1])
+    return "".join(_table(mapper, said) for mapper in mappers)
 
 
 def _table(mapper: Mapper[Any], remarks: dict[tuple[str, str], str]) -> str:

@@ -1,4 +1,4 @@
-"""The migrated schema is the schema of `geo/db/tables.py`, with its constraints and grants."""
+"""The migrated schema is the schema of `geo/db/tables/`, with its constraints and grants."""
 
 from __future__ import annotations
 
