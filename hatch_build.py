@@ -94,7 +94,9 @@ def _bare(told: Any) -> Any:
         return [_bare(part) for part in told]
     if not isinstance(told, dict):
         return told
-    kept = {name: _bare(part) for name, part in told.items() if name not in ("400", "401", "404", "422")}
+    kept = {name: _bare(part) for name, part in told.items()}
+    if isinstance(kept.get("responses"), dict):
+        kept["responses"] = {status: one for status, one in kept["responses"].items() if status[0] in "23"}
     if isinstance(kept.get("description"), str):
         del kept["description"]
     return kept if "content" not in kept else {"description": "", **kept}

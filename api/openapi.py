@@ -13,30 +13,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Query, Request
 from jinja2 import Environment
 
-from api import answers, policy, problems
+from api import answers, openapi_answers, policy, problems
 from api.dependencies import release
 from api.openapi_examples import EXAMPLES, PLAIN, STYLE, TEMPLATE, PlainRoute
 from api.schemas import Plain
 from geo.tiles import LAYERS
 
 router = APIRouter(tags=["interface"])
-PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "instance", "lang"],
-    "properties": {
-        "type": {"type": "string", "examples": ["urn:wangge:problem:parameter-invalid"]},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "field": {"type": "string", "description": "the parameter at fault"},
-        "lang": {"enum": ["zh", "en"]},
-    },
-}
-METHODS = ("get", "post", "put", "patch", "delete")
 
 
-@router.get("/api/openapi.json", summary="OpenAPI 3.1")
+@router.get("/api/openapi.json", summary="OpenAPI 3.1", response_model=dict[str, Any])
 def openapi_json(_: Annotated[Plain, Query()], request: Request) -> answers.Answer:
     """This interface as OpenAPI."""
     found = request.app.openapi()
@@ -74,23 +60,24 @@ def describe(app: FastAPI) -> None:
 
 def _complete(found: dict[str, Any]) -> dict[str, Any]:
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Problem"] = PROBLEM
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    openapi_answers.problem(schemas)
     found["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "description": "`wangge user token NAME`"},
         "session": {"type": "apiKey", "in": "cookie", "name": "wangge_session"},
     }
     for route in PLAIN:
-        found["paths"].setdefault(route.path, {})["get"] = _operation(route)
+        found["paths"].setdefault(route.path, {})["get"] = _operation(route, schemas)
     for rule in policy.TABLE:
         operation = found["paths"].get(rule.path, {}).get(rule.method.lower())
         if operation is not None:
-            _finish(operation, rule)
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
+            _finish(operation, rule, schemas)
+    found["components"]["schemas"] = openapi_answers.without_titles(schemas)
     return found
 
 
-def _operation(route: PlainRoute) -> dict[str, Any]:
+def _operation(route: PlainRoute, schemas: dict[str, Any]) -> dict[str, Any]:
     names = re.findall(r"\{(\w+)\}", route.path)
     inside = [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names]
     return {
@@ -98,8 +85,13 @@ def _operation(route: PlainRoute) -> dict[str, Any]:
         "summary": route.summary,
         "operationId": re.sub(r"\W+", "_", route.path).strip("_"),
         "parameters": [*inside, *_parameters(route)],
-        "responses": {"200": {"description": "OK"}},
+        "responses": {"200": {"description": "OK", "content": _answer(route, schemas)}},
     }
+
+
+def _answer(route: PlainRoute, schemas: dict[str, Any]) -> dict[str, Any]:
+    model = openapi_answers.PLAIN.get(route.path)
+    return {} if model is None else {policy.JSON: {"schema": openapi_answers.schema_of(model, schemas)}}
 
 
 def _parameters(route: PlainRoute) -> Iterator[dict[str, Any]]:
@@ -112,26 +104,38 @@ def _parameters(route: PlainRoute) -> Iterator[dict[str, Any]]:
         yield {**described, "schema": value}
 
 
-def _finish(operation: dict[str, Any], rule: policy.Rule) -> None:
+def _finish(operation: dict[str, Any], rule: policy.Rule, schemas: dict[str, Any]) -> None:
     """What the policy table knows: who may ask, which media types, which problems."""
     operation["x-principals"] = sorted(rule.who)
     if "public" not in rule.who:
         operation["security"] = [{"bearer": []}, {"session": []}]
-    answer = operation["responses"].setdefault("200", {"description": "OK"})
-    content = answer.setdefault("content", {})
-    if rule.offers[0] != policy.JSON:
-        content.pop(policy.JSON, None)
-    for offered in rule.offers:
-        content.setdefault(offered, {})
+    responses = operation["responses"]
+    _offered(responses, rule, schemas)
     example = EXAMPLES.get(rule.path)
     if example is not None:
         operation["x-example"] = example
-    operation["responses"].pop("422", None)
-    for status in ("400", "404", *(("401",) if "public" not in rule.who else ())):
-        operation["responses"][status] = {
-            "description": problems.TITLES[int(status)][1],
-            "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
+    responses.pop("422", None)
+    barred = () if "public" in rule.who else ("401", "403")
+    for status in ("400", *barred, "404"):
+        title = problems.TITLES[int(status)][1]
+        responses[status] = {"description": title, "content": openapi_answers.REFUSED}
+    responses["default"] = {"description": "Any other refusal or failure", "content": openapi_answers.REFUSED}
+
+
+def _offered(responses: dict[str, Any], rule: policy.Rule, schemas: dict[str, Any]) -> None:
+    """The media types of a success. JSON stands where a model of it does; a redirection has no content at all."""
+    good = min((status for status in responses if status.startswith("2")), default=None)
+    if good is None:
+        return
+    content = responses[good].setdefault("content", {})
+    if policy.JSON not in rule.offers:
+        content.pop(policy.JSON, None)
+    for offered in rule.offers:
+        if offered != policy.JSON:
+            content.setdefault(offered, {})
+    if rule.path in openapi_answers.FEATURES and policy.GEOJSON in rule.offers:
+        model = openapi_answers.FEATURES[rule.path]
+        content[policy.GEOJSON] = {"schema": openapi_answers.schema_of(model, schemas)}
 
 
 def _groups(found: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

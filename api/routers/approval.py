@@ -11,16 +11,14 @@ from sqlalchemy.orm import Session
 from api import answers, writes
 from api.dependencies import TheService
 from api.routers import shown
-from api.schemas import WHOLE, Day, Given, Plain
+from api.routers.draft_bodies import Revision, Seen
+from api.schemas import Day, Given, Plain
+from api.shapes import plans as promised
 from api.writes import TheWrite
 from geo.areas import CITY
 from grids import discarding, hands, plans
 
 router = APIRouter(prefix="/api/plans", tags=["plans"])
-
-Revision = Annotated[
-    int | None, Field(ge=0, le=WHOLE, description="所见版本；或用 If-Match / the revision you saw")
-]
 
 
 class Approval(Given):
@@ -32,15 +30,7 @@ class Approval(Given):
     revision: Revision = None
 
 
-class Seen(Given):
-    """Which state of the plan the caller has seen."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"revision": 12}]})
-
-    revision: Revision = None
-
-
-@router.post("/{plan}/approve", summary="Approve a plan from a day on")
+@router.post("/{plan}/approve", summary="Approve a plan from a day on", response_model=promised.PlanDated)
 def approve(
     _: Annotated[Plain, Query()], plan: str, given: Approval, service: TheService, write: TheWrite
 ) -> answers.Answer:
@@ -62,7 +52,11 @@ def approve(
     return write.once(effect, CITY)
 
 
-@router.post("/{plan}/withdraw", summary="Take an approved plan back before it starts")
+@router.post(
+    "/{plan}/withdraw",
+    summary="Take an approved plan back before it starts",
+    response_model=promised.PlanDated,
+)
 def withdraw(
     _: Annotated[Plain, Query()], plan: str, given: Seen, service: TheService, write: TheWrite
 ) -> answers.Answer:
@@ -77,7 +71,7 @@ def withdraw(
     return write.once(effect)
 
 
-@router.delete("/{plan}", summary="Throw a draft away")
+@router.delete("/{plan}", summary="Throw a draft away", response_model=promised.Discarded)
 def discard(_: Annotated[Plain, Query()], plan: str, service: TheService, write: TheWrite) -> answers.Answer:
     """A draft with all its edits and comments is gone; `If-Match` names the state that was seen."""
 

@@ -10,12 +10,13 @@ from fastapi import APIRouter, Query
 from api import answers
 from api.dependencies import TheService
 from api.schemas import AuditOf, Plain
+from api.shapes import people as promised
 from geo.db import audit
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
 
 
-@router.get("", summary="What was done by whom, the latest first")
+@router.get("", summary="What was done by whom, the latest first", response_model=promised.Acts)
 def acts(asked: Annotated[AuditOf, Query()], service: TheService) -> answers.Answer:
     """A page of acts; `next` is the `before` of the page after. `people` are all who ever did something."""
     with service.session() as session:
@@ -25,7 +26,7 @@ def acts(asked: Annotated[AuditOf, Query()], service: TheService) -> answers.Ans
     return answers.json({"acts": found, "people": people, "next": found[-1]["id"] if more else None})
 
 
-@router.get("/state", summary="Whether the record is whole")
+@router.get("/state", summary="Whether the record is whole", response_model=promised.Chain)
 def state(_: Annotated[Plain, Query()], service: TheService) -> answers.Answer:
     """Walks the whole chain, as `wangge audit verify` does: rows, head, seals, and the first bad row if any."""
     with service.session() as session:

@@ -16,6 +16,7 @@ from api import answers, policy
 from api.dependencies import Service, ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import CasesOf, Plain
+from api.shapes import cases as promised
 from geo import case_history, case_list
 from geo.areas import Scope
 from geo.case_list import Wanted
@@ -26,7 +27,7 @@ STAFF_CACHE = "private, no-store"
 NOT_FOUND_S = 0.05  # a case of another area and one that does not exist take equally long to be not found
 
 
-@router.get("", summary="Cases, the latest loaded or the earliest due first")
+@router.get("", summary="Cases, the latest loaded or the earliest due first", response_model=promised.Cases)
 def cases(
     asked: Annotated[CasesOf, Query()], request: Request, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -66,7 +67,7 @@ def cases(
     return answers.json({"cases": found, "next": following, **_told(seen)}, cache=STAFF_CACHE)
 
 
-@router.get("/{id}", summary="One case")
+@router.get("/{id}", summary="One case", response_model=promised.Case)
 def case(
     _: Annotated[Plain, Query()], id: str, request: Request, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:

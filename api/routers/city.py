@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from api import answers
 from api.dependencies import Service, ThePrincipal, TheService
 from api.schemas import Plain
+from api.shapes import city as promised
 from geo import features
 from geo.cases import ORIGIN
 from geo.disclosure import SENSITIVE_K, K, hidden_counts
@@ -21,7 +22,7 @@ from geo.heat import MEASURES, MeasureKind
 router = APIRouter(tags=["city"])
 
 
-@router.get("/api/city", summary="The city in brief")
+@router.get("/api/city", summary="The city in brief", response_model=promised.City)
 def city(_: Annotated[Plain, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
     """Name, clock, box, period of the data, levels, plans, categories, measures. Counts below k are left out for
     the public."""

@@ -13,6 +13,7 @@ from api.dependencies import TheService
 from api.routers import shown
 from api.routers.draft_bodies import Code
 from api.schemas import WHOLE, Given, Plain
+from api.shapes import plans as promised
 from api.writes import TheWrite
 from etl import privacy
 from grids import comments
@@ -47,7 +48,7 @@ class Hidden(Given):
     hidden: bool = True
 
 
-@router.get("/{plan}/comments", summary="Remarks on a plan")
+@router.get("/{plan}/comments", summary="Remarks on a plan", response_model=promised.Comments)
 def listing(asked: Annotated[OfGrid, Query()], plan: str, service: TheService) -> answers.Answer:
     """The oldest first; `answers` names the remark that is answered, a hidden one has no `body`."""
     with service.session() as session:
@@ -56,7 +57,9 @@ def listing(asked: Annotated[OfGrid, Query()], plan: str, service: TheService) -
     return answers.json({"comments": found}, etag=answers.etag(found), cache="private, no-cache")
 
 
-@router.post("/{plan}/comments", summary="Remark on a draft", status_code=201)
+@router.post(
+    "/{plan}/comments", summary="Remark on a draft", response_model=promised.CommentMade, status_code=201
+)
 def add(
     _: Annotated[Plain, Query()], plan: str, given: Remark, service: TheService, write: TheWrite
 ) -> answers.Answer:
@@ -78,7 +81,11 @@ def add(
     return write.once(effect)
 
 
-@router.post("/{plan}/comments/{id}/hide", summary="Hide a remark, or show it again")
+@router.post(
+    "/{plan}/comments/{id}/hide",
+    summary="Hide a remark, or show it again",
+    response_model=promised.CommentHeld,
+)
 def hide(
     _: Annotated[Plain, Query()], plan: str, id: Number, given: Hidden, service: TheService, write: TheWrite
 ) -> answers.Answer:

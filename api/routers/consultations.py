@@ -19,6 +19,7 @@ from api import answers, limits, policy
 from api.dependencies import Service, TheService
 from api.routers.draft_bodies import Code
 from api.schemas import Given, Plain
+from api.shapes import consultation as promised
 from api.writes import TheWrite
 from etl import privacy
 from geo import tiles
@@ -44,7 +45,11 @@ class Said(Given):
     grid: Code | None = None
 
 
-@router.get("/api/consultations/{plan}", summary="A draft that is open to the public")
+@router.get(
+    "/api/consultations/{plan}",
+    summary="A draft that is open to the public",
+    response_model=promised.Consultation,
+)
 def consultation(_: Annotated[Plain, Query()], plan: Number, service: TheService) -> answers.Answer:
     """Its name, last day, grids with their boxes (degrees) and the remarks that were released, the newest first."""
     with service.session() as session:
@@ -107,7 +112,12 @@ def tile(
     )
 
 
-@router.post("/api/consultations/{plan}/remarks", summary="Remark on a draft that is open", status_code=201)
+@router.post(
+    "/api/consultations/{plan}/remarks",
+    summary="Remark on a draft that is open",
+    response_model=promised.RemarkMade,
+    status_code=201,
+)
 def remark(
     _: Annotated[Plain, Query()],
     plan: Number,

@@ -13,6 +13,7 @@ from api.dependencies import Service, TheService
 from api.routers import shown
 from api.routers.draft_bodies import Code
 from api.schemas import Given, Plain
+from api.shapes import plans as promised
 from api.writes import TheWrite, Write
 from geo import cutting
 from geo.areas import CITY
@@ -46,7 +47,12 @@ class UnitAndLine(Line):
     unit: Code
 
 
-@router.post("/units/{unit}/cut", summary="Cut a unit along a line", status_code=201)
+@router.post(
+    "/units/{unit}/cut",
+    summary="Cut a unit along a line",
+    response_model=promised.UnitCut,
+    status_code=201,
+)
 def cut(
     _: Annotated[Plain, Query()], unit: str, given: Line, service: TheService, write: TheWrite
 ) -> answers.Answer:
@@ -54,7 +60,12 @@ def cut(
     return _cut(service, write, unit, given.line)
 
 
-@router.post("/plans/{plan}/cut", summary="Cut a unit along a line, seen from a plan", status_code=201)
+@router.post(
+    "/plans/{plan}/cut",
+    summary="Cut a unit along a line, seen from a plan",
+    response_model=promised.UnitCut,
+    status_code=201,
+)
 def cut_in_plan(
     _: Annotated[Plain, Query()], plan: str, given: UnitAndLine, service: TheService, write: TheWrite
 ) -> answers.Answer:

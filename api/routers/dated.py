@@ -13,6 +13,7 @@ from api.dependencies import TheService
 from api.routers import shown
 from api.routers.draft_bodies import Code
 from api.schemas import Given, Plain
+from api.shapes import plans as promised
 from api.writes import TheWrite
 from geo.areas import CITY
 from grids import exceptions, lineage, rebasing
@@ -63,7 +64,12 @@ class Against(Plain):
     )
 
 
-@router.post("/{plan}/exceptions", summary="Allow a draft to break a rule", status_code=201)
+@router.post(
+    "/{plan}/exceptions",
+    summary="Allow a draft to break a rule",
+    response_model=promised.Excepted,
+    status_code=201,
+)
 def allow(
     _: Annotated[Plain, Query()], plan: str, given: Exempt, service: TheService, write: TheWrite
 ) -> answers.Answer:
@@ -79,7 +85,7 @@ def allow(
     return write.once(effect)
 
 
-@router.delete("/{plan}/exceptions", summary="Take an exception back")
+@router.delete("/{plan}/exceptions", summary="Take an exception back", response_model=promised.Exceptions)
 def take_back(
     asked: Annotated[NoMore, Query()], plan: str, service: TheService, write: TheWrite
 ) -> answers.Answer:
@@ -94,7 +100,10 @@ def take_back(
 
 
 @router.post(
-    "/{plan}/rebase", summary="Carry a draft's changes over to the plan approved meanwhile", status_code=201
+    "/{plan}/rebase",
+    summary="Carry a draft's changes over to the plan approved meanwhile",
+    response_model=promised.Rebased,
+    status_code=201,
 )
 def rebase(
     _: Annotated[Plain, Query()], plan: str, given: Rebase, service: TheService, write: TheWrite
@@ -110,7 +119,11 @@ def rebase(
     return write.once(effect, CITY)
 
 
-@router.get("/{plan}/lineage", summary="What each earlier grid passed on, and to whom")
+@router.get(
+    "/{plan}/lineage",
+    summary="What each earlier grid passed on, and to whom",
+    response_model=promised.Lineage,
+)
 def plan_lineage(asked: Annotated[Against, Query()], plan: str, service: TheService) -> answers.Answer:
     """Shares of area, households and cases of every earlier grid; as kept at approval, or worked out against a plan."""
     with service.session(CITY) as session:

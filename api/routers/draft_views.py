@@ -13,6 +13,7 @@ from api import answers, writes
 from api.dependencies import TheService
 from api.routers import shown
 from api.schemas import WHOLE, Plain
+from api.shapes import drafts as promised
 from geo.areas import CITY
 from grids import drafts
 from grids.constraints import Violation
@@ -41,7 +42,9 @@ class Paged(Plain):
     before: int | None = Field(None, ge=0, le=WHOLE, description="此版本之前 / acts before this revision")
 
 
-@router.get("/{plan}/grids", summary="The grids of a plan, column by column")
+@router.get(
+    "/{plan}/grids", summary="The grids of a plan, column by column", response_model=promised.GridTable
+)
 def grids(_: Annotated[Plain, Query()], plan: str, service: TheService) -> answers.Answer:
     """Loads by weight, deviation from the fair load, area, outline, compactness, pieces, posts, locks; in order of code."""
     draft = _open(service, plan)
@@ -49,7 +52,7 @@ def grids(_: Annotated[Plain, Query()], plan: str, service: TheService) -> answe
     return answers.json({**_head(draft), **_columns(draft)}, etag=etag, cache=PRIVATE)
 
 
-@router.get("/{plan}/assignment", summary="unit → grid")
+@router.get("/{plan}/assignment", summary="unit → grid", response_model=promised.AssignmentOf)
 def assignment(asked: Annotated[Assigned, Query()], plan: str, service: TheService) -> answers.Answer:
     """`grid[i]` is the index into `grids` of unit `units[i]`, −1 where it is open."""
     draft = _open(service, plan)
@@ -64,7 +67,7 @@ def assignment(asked: Annotated[Assigned, Query()], plan: str, service: TheServi
     return answers.json(found, etag=etag, cache=PRIVATE)
 
 
-@router.get("/{plan}/edits", summary="The history of a plan")
+@router.get("/{plan}/edits", summary="The history of a plan", response_model=promised.Edits)
 def edits(asked: Annotated[Paged, Query()], plan: str, service: TheService) -> answers.Answer:
     """Acts with author and time, the latest first; `next` is the `before` of the next page, null on the last."""
     with service.session(CITY) as session:
@@ -82,7 +85,9 @@ def edits(asked: Annotated[Paged, Query()], plan: str, service: TheService) -> a
     return answers.json(page, etag=etag, cache=PRIVATE)
 
 
-@router.get("/{plan}/ground", summary="The units under a plan, column by column")
+@router.get(
+    "/{plan}/ground", summary="The units under a plan, column by column", response_model=promised.Ground
+)
 def ground(_: Annotated[Plain, Query()], plan: str, service: TheService) -> answers.Answer:
     """Each unit's code, place (lon, lat), nesting area, load and neighbours: what an editor needs once. `key` changes
     when a unit is cut or retired, or weighs something else."""
@@ -93,7 +98,9 @@ def ground(_: Annotated[Plain, Query()], plan: str, service: TheService) -> answ
     return answers.json(found, etag=key, cache=PRIVATE)
 
 
-@router.get("/{plan}/changes", summary="What was done to a plan since a revision")
+@router.get(
+    "/{plan}/changes", summary="What was done to a plan since a revision", response_model=promised.News
+)
 def changes(asked: Annotated[Since, Query()], plan: str, service: TheService) -> answers.Answer:
     """Acts with author and time, and the present state of the units and grids they touched. Cheap to ask again and again:
     304 while nothing happened. `ground` is the `key` of the units: another one means that they are to be read again."""

@@ -16,6 +16,8 @@ from api.dependencies import TheService
 from api.routers import shown
 from api.routers.draft_bodies import Begin, Fix, Lock, Merge, Posts, Rename, Seen, Setting, Split, UnitMoves
 from api.schemas import Plain
+from api.shapes import drafts as promised
+from api.shapes.plans import PlanBegun
 from api.writes import TheWrite, Write
 from geo.areas import CITY
 from grids import drafts
@@ -25,7 +27,7 @@ router = APIRouter(prefix="/api/plans", tags=["drafts"])
 NoQuery = Annotated[Plain, Query()]
 
 
-@router.post("", summary="Begin a draft", status_code=201)
+@router.post("", summary="Begin a draft", response_model=PlanBegun, status_code=201)
 def begin(_: NoQuery, given: Begin, service: TheService, write: TheWrite) -> answers.Answer:
     """A new draft like another plan (by default the one in force), or an empty one."""
 
@@ -45,14 +47,14 @@ def begin(_: NoQuery, given: Begin, service: TheService, write: TheWrite) -> ans
     return write.once(effect, CITY)
 
 
-@router.patch("/{plan}/units", summary="Give units to grids")
+@router.patch("/{plan}/units", summary="Give units to grids", response_model=promised.Edited)
 def assign(_: NoQuery, plan: str, given: UnitMoves, service: TheService, write: TheWrite) -> answers.Answer:
     """One or several moves as one act: to a grid by its code, to a `new` grid, or (null) to none."""
     moves = [Move(move.units, move.to_grid) for move in given.all_moves()]
     return _edit(service, write, plan, given, drafts.assign, moves)
 
 
-@router.post("/{plan}/split", summary="Split a grid")
+@router.post("/{plan}/split", summary="Split a grid", response_model=promised.Edited)
 def split(_: NoQuery, plan: str, given: Split, service: TheService, write: TheWrite) -> answers.Answer:
     """Into contiguous parts of equal load, in proportion to posts, or along a line in longitude and latitude."""
     more = {"parts": given.parts, "posts": given.posts, "line": given.line, "seed": given.seed}
@@ -61,50 +63,50 @@ def split(_: NoQuery, plan: str, given: Split, service: TheService, write: TheWr
     return _edit(service, write, plan, given, drafts.split, given.grid, **more)
 
 
-@router.post("/{plan}/merge", summary="Merge two grids beside each other")
+@router.post("/{plan}/merge", summary="Merge two grids beside each other", response_model=promised.Edited)
 def merge(_: NoQuery, plan: str, given: Merge, service: TheService, write: TheWrite) -> answers.Answer:
     """`grid` keeps its code and gets the ground of `other`."""
     return _edit(service, write, plan, given, drafts.merge, given.grid, given.other)
 
 
-@router.post("/{plan}/fix", summary="Put one grid right")
+@router.post("/{plan}/fix", summary="Put one grid right", response_model=promised.Edited)
 def fix(_: NoQuery, plan: str, given: Fix, service: TheService, write: TheWrite) -> answers.Answer:
     """Pieces, balance and outline, touching only the grid and those beside it."""
     more = {"tolerance": given.tolerance, "seed": given.seed}
     return _edit(service, write, plan, given, drafts.fix, given.grid, **more)
 
 
-@router.post("/{plan}/undo", summary="Take the latest act back")
+@router.post("/{plan}/undo", summary="Take the latest act back", response_model=promised.Edited)
 def undo(_: NoQuery, plan: str, given: Seen, service: TheService, write: TheWrite) -> answers.Answer:
     """Without limit; an act itself, so nothing is lost."""
     return _edit(service, write, plan, given, drafts.undo)
 
 
-@router.post("/{plan}/redo", summary="Do again what was undone last")
+@router.post("/{plan}/redo", summary="Do again what was undone last", response_model=promised.Edited)
 def redo(_: NoQuery, plan: str, given: Seen, service: TheService, write: TheWrite) -> answers.Answer:
     """As long as no new act came after the undo."""
     return _edit(service, write, plan, given, drafts.redo)
 
 
-@router.post("/{plan}/lock", summary="Lock grids, or unlock them")
+@router.post("/{plan}/lock", summary="Lock grids, or unlock them", response_model=promised.Edited)
 def lock(_: NoQuery, plan: str, given: Lock, service: TheService, write: TheWrite) -> answers.Answer:
     """The ground of a locked grid is changed by no edit and no search."""
     return _edit(service, write, plan, given, drafts.lock, given.grids, locked=given.locked)
 
 
-@router.post("/{plan}/posts", summary="Staff grids")
+@router.post("/{plan}/posts", summary="Staff grids", response_model=promised.Edited)
 def posts(_: NoQuery, plan: str, given: Posts, service: TheService, write: TheWrite) -> answers.Answer:
     """Posts by grid code; a grid's fair load is in proportion to its posts."""
     return _edit(service, write, plan, given, drafts.posts, given.posts)
 
 
-@router.post("/{plan}/rename", summary="Rename a grid")
+@router.post("/{plan}/rename", summary="Rename a grid", response_model=promised.Edited)
 def rename(_: NoQuery, plan: str, given: Rename, service: TheService, write: TheWrite) -> answers.Answer:
     """Its name, its code, or both."""
     return _edit(service, write, plan, given, drafts.rename, given.grid, name=given.name, code=given.code)
 
 
-@router.post("/{plan}/settings", summary="What the draft is judged by")
+@router.post("/{plan}/settings", summary="What the draft is judged by", response_model=promised.Edited)
 def settings(_: NoQuery, plan: str, given: Setting, service: TheService, write: TheWrite) -> answers.Answer:
     """Nesting, bands, weights (the first balances the draft) and tolerance."""
     named = ("nesting", "bands", "weights", "tolerance")

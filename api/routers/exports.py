@@ -16,8 +16,10 @@ from api.files_asked import ExportOf, ExportsOf
 from api.jobs import queue
 from api.routers.jobs import accepted
 from api.schemas import Plain
+from api.shapes import exports as promised
+from api.shapes.jobs import Job
 from api.writes import TheWrite
-from geo.db.tables import Job
+from geo.db.tables import Job as JobRow
 
 router = APIRouter(prefix="/api/exports", tags=["exports"])
 
@@ -25,7 +27,7 @@ Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 NOT_KEPT = "private, no-store"
 
 
-@router.post("", summary="A layer becomes a file", response_class=Response)
+@router.post("", summary="A layer becomes a file", response_class=Response, responses={202: {"model": Job}})
 def export(
     _: Annotated[Plain, Query()], given: ExportOf, request: Request, service: TheService, principal: ThePrincipal,
     write: TheWrite,
@@ -51,7 +53,7 @@ def export(
     def at_once(session: Session, params: dict[str, Any]) -> answers.Answer:
         made = exports.make(session, service.settings, params, who=write.who, store=service.store)
         now = dt.datetime.now(dt.UTC)
-        job = Job(
+        job = JobRow(
             kind=exports.KIND, params=params, state="done", result=made, author=write.who, tries=1, started_at=now,
             finished_at=now,
         )  # fmt: skip
@@ -69,7 +71,7 @@ def export(
     return write.once(effect)
 
 
-@router.get("", summary="One's own exports, the latest first")
+@router.get("", summary="One's own exports, the latest first", response_model=promised.Exports)
 def listing(
     asked: Annotated[ExportsOf, Query()], request: Request, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:

@@ -11,18 +11,24 @@ from api import answers
 from api.dependencies import Service, TheService
 from api.routers.static import index_file
 from api.schemas import Plain
+from api.shapes import service as promised
 from geo.db import migrations
 
 router = APIRouter(tags=["service"])
 
 
-@router.get("/healthz", summary="The process is alive")
+@router.get("/healthz", summary="The process is alive", response_model=promised.Alive)
 def healthz(_: Annotated[Plain, Query()]) -> answers.Answer:
     """`{"status": "ok"}` whenever this process answers at all; it asks nobody."""
     return answers.json({"status": "ok"})
 
 
-@router.get("/readyz", summary="It can answer")
+@router.get(
+    "/readyz",
+    summary="It can answer",
+    response_model=promised.Ready,
+    responses={503: {"model": promised.Ready}},
+)
 def readyz(_: Annotated[Plain, Query()], service: TheService) -> answers.Answer:
     """200 when the database answers, its schema is the one this code needs, the web application is built and the
     cases stand as columns; else 503 with what is missing."""

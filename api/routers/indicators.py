@@ -14,6 +14,7 @@ from api.dependencies import Service, ThePrincipal, TheService
 from api.routers import shown
 from api.routers.summary import chosen
 from api.schemas import IndicatorsOf, RepeatsOf
+from api.shapes import figures as promised
 from geo import areas
 from geo.analysis.indicators import Indicators, indicators
 from geo.analysis.ranks import LEVEL, METHOD
@@ -23,7 +24,9 @@ router = APIRouter(tags=["heat"])
 STAFF_CACHE = "private, no-store"
 
 
-@router.get("/api/indicators", summary="Values with intervals and rank ranges")
+@router.get(
+    "/api/indicators", summary="Values with intervals and rank ranges", response_model=promised.Indicators
+)
 def indicators_of(
     asked: Annotated[IndicatorsOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -35,7 +38,7 @@ def indicators_of(
     return shown.kept(service, "indicators", asked, principal.sight, lambda: _indicators(service, asked))
 
 
-@router.get("/api/repeats", summary="Places where it happens again")
+@router.get("/api/repeats", summary="Places where it happens again", response_model=promised.Repeats)
 def repeats_of(
     asked: Annotated[RepeatsOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:

@@ -15,6 +15,7 @@ from api.auth import Principal
 from api.dependencies import Service, ThePrincipal, TheService
 from api.jobs import queue
 from api.schemas import JobOf, JobsOf, Plain
+from api.shapes import jobs as promised
 from api.writes import TheWrite
 from geo.errors import Lang
 
@@ -31,7 +32,7 @@ Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _waiting = 0
 
 
-@router.get("", summary="Jobs, the latest first")
+@router.get("", summary="Jobs, the latest first", response_model=promised.Jobs)
 def jobs(
     asked: Annotated[JobsOf, Query()], request: Request, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -50,7 +51,7 @@ def jobs(
     return answers.json(made, etag=answers.etag(made), cache="private, no-cache")
 
 
-@router.get("/{id}", summary="One job")
+@router.get("/{id}", summary="One job", response_model=promised.Job)
 async def job(
     asked: Annotated[JobOf, Query()], id: Id, request: Request, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -75,7 +76,7 @@ async def job(
         _waiting -= 1
 
 
-@router.post("/{id}/cancel", summary="Stop a job")
+@router.post("/{id}/cancel", summary="Stop a job", response_model=promised.Job, status_code=202)
 def cancel(
     _: Annotated[Plain, Query()], id: Id, request: Request, principal: ThePrincipal, write: TheWrite
 ) -> answers.Answer:

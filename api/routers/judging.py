@@ -14,6 +14,7 @@ from api import answers, policy, statements
 from api.dependencies import Service, ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import Day, Filtered, Plain, Word
+from api.shapes import judging as promised
 from geo.areas import CITY
 from geo.cases import CaseFilter
 from geo.errors import WanggeError
@@ -70,7 +71,7 @@ class ReplayWith(Filtered):
     replicates: int = Field(1000, ge=10, le=5000, description="重抽次数 / bootstrap replicates")
 
 
-@router.get("/{plan}/score", summary="The scorecard of a plan")
+@router.get("/{plan}/score", summary="The scorecard of a plan", response_model=promised.Scorecard)
 def score(
     asked: Annotated[ScoreOf, Query()], plan: str, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -85,7 +86,11 @@ def score(
     return _kept(service, principal.sight, "score", [("plan", plan)], asked, make)
 
 
-@router.get("/{plan}/compare", summary="What changes hands from one plan to another")
+@router.get(
+    "/{plan}/compare",
+    summary="What changes hands from one plan to another",
+    response_model=promised.Comparison,
+)
 def compare(
     asked: Annotated[CompareWith, Query()], plan: str, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -103,7 +108,9 @@ def compare(
     return _kept(service, principal.sight, "compare", [("plan", plan), ("with", asked.with_)], asked, make)
 
 
-@router.get("/{plan}/replay", summary="The same cases of a period under two plans")
+@router.get(
+    "/{plan}/replay", summary="The same cases of a period under two plans", response_model=promised.Replay
+)
 def replay_(
     asked: Annotated[ReplayWith, Query()], plan: str, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:

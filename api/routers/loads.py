@@ -16,6 +16,8 @@ from api.dependencies import Service, ThePrincipal, TheService
 from api.files_asked import LoadOf, LoadShown, LoadsOf
 from api.routers import receiving
 from api.schemas import WHOLE, Plain
+from api.shapes import loads as promised
+from api.shapes.jobs import Job
 from etl import runs as stored
 from geo import features
 from geo.areas import CITY
@@ -30,7 +32,7 @@ NOT_KEPT = "private, no-store"
 Id = Annotated[int, Path(ge=1, le=WHOLE)]
 
 
-@router.post("", summary="A file becomes rows, as a job", status_code=202)
+@router.post("", summary="A file becomes rows, as a job", response_model=Job, status_code=202)
 async def load(asked: Annotated[LoadOf, Query()], request: Request, service: TheService) -> answers.Answer:
     """The body is the file itself (a zip for shapefiles). A limited child opens it; 202 and the job's address.
 
@@ -44,7 +46,7 @@ async def load(asked: Annotated[LoadOf, Query()], request: Request, service: The
     )
 
 
-@router.get("", summary="Loads, the latest first")
+@router.get("", summary="Loads, the latest first", response_model=promised.Loads)
 def loads(asked: Annotated[LoadsOf, Query()], service: TheService) -> answers.Answer:
     """Each file loaded, by whom, with its row account; `next` is the `before` of the page after."""
     kinds = (asked.what,) if asked.what else KINDS
@@ -56,7 +58,7 @@ def loads(asked: Annotated[LoadsOf, Query()], service: TheService) -> answers.An
     return answers.json({"loads": found, "next": found[-1]["id"] if more else None}, cache=NOT_KEPT)
 
 
-@router.get("/{id}", summary="One load and its rejects")
+@router.get("/{id}", summary="One load and its rejects", response_model=promised.RunTold)
 def one(asked: Annotated[LoadShown, Query()], id: Id, service: TheService) -> answers.Answer:
     """How the file was read, what became of its rows, and the rejects with the reason and what to do, page by page."""
     with service.session(CITY) as session:

@@ -13,6 +13,7 @@ from api import answers
 from api.dependencies import Service, TheService
 from api.routers import shown
 from api.schemas import Day, Given, Plain
+from api.shapes import consultation as promised
 from api.writes import TheWrite
 from etl import privacy
 from geo.db.tables import Plan
@@ -47,7 +48,11 @@ class Answered(Given):
     answer: Annotated[str, Field(min_length=1, max_length=remarks.MOST_OF_ANSWER)] | None
 
 
-@router.get("", summary="Whether a draft is open to the public, and every remark")
+@router.get(
+    "",
+    summary="Whether a draft is open to the public, and every remark",
+    response_model=promised.ConsultationTold,
+)
 def state(_: Annotated[Plain, Query()], plan: str, service: TheService) -> answers.Answer:
     """`enabled` is the setting (WANGGE_PUBLIC_COMMENTS); remarks held, released and refused, the newest first, with counts."""
     with service.session() as session:
@@ -55,7 +60,7 @@ def state(_: Annotated[Plain, Query()], plan: str, service: TheService) -> answe
     return answers.json(found, etag=answers.etag(found), cache="private, no-cache")
 
 
-@router.post("", summary="Open a draft to the public until a day")
+@router.post("", summary="Open a draft to the public until a day", response_model=promised.ConsultationTold)
 def open_(
     _: Annotated[Plain, Query()], plan: str, given: Until, service: TheService, write: TheWrite
 ) -> answers.Answer:
@@ -71,7 +76,7 @@ def open_(
     return write.once(effect)
 
 
-@router.delete("", summary="Close a draft to the public")
+@router.delete("", summary="Close a draft to the public", response_model=promised.ConsultationTold)
 def close(_: Annotated[Plain, Query()], plan: str, service: TheService, write: TheWrite) -> answers.Answer:
     """At once; its remarks stay with the draft."""
 
@@ -83,7 +88,7 @@ def close(_: Annotated[Plain, Query()], plan: str, service: TheService, write: T
     return write.once(effect)
 
 
-@router.post("/remarks/{id}", summary="Release or refuse a remark")
+@router.post("/remarks/{id}", summary="Release or refuse a remark", response_model=promised.RemarkHeld)
 def decide(
     _: Annotated[Plain, Query()], plan: str, id: Number, given: Decision, service: TheService, write: TheWrite
 ) -> answers.Answer:
@@ -96,7 +101,7 @@ def decide(
     return write.once(effect)
 
 
-@router.post("/remarks/{id}/answer", summary="Answer a remark")
+@router.post("/remarks/{id}/answer", summary="Answer a remark", response_model=promised.RemarkHeld)
 def answer(
     _: Annotated[Plain, Query()], plan: str, id: Number, given: Answered, service: TheService, write: TheWrite
 ) -> answers.Answer:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from api import answers
 from api.schemas import Given, Plain
+from api.shapes import plans as promised
 from api.writes import TheWrite
 from geo.areas import CITY
 from grids import departments
@@ -37,7 +38,12 @@ class Overlaid(Given):
     )
 
 
-@router.post("/overlay", summary="Merge departments' grids into one draft")
+@router.post(
+    "/overlay",
+    summary="Merge departments' grids into one draft",
+    response_model=promised.PlansMerged,
+    status_code=201,
+)
 def overlay(_: Annotated[Plain, Query()], given: Overlaid, write: TheWrite) -> answers.Answer:
     """A draft by weighted majority, contiguous and complete, with the disputed metres and translation tables."""
 

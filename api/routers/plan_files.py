@@ -19,6 +19,7 @@ from api import answers, plan_files, plan_imports, problems, writes
 from api.dependencies import Service, ThePrincipal, TheService
 from api.routers import receiving, shown
 from api.schemas import ImportOf, Plain
+from api.shapes import jobs as promised
 from geo.areas import CITY
 from geo.db.tables import Audit
 from grids import plans
@@ -30,7 +31,12 @@ MEDIA = {".geojson": "application/geo+json", ".gpkg": "application/geopackage+sq
 LINES_AT_ONCE = 5_000
 
 
-@router.post("/import", summary="A layer of grids becomes a plan, as a job", status_code=202)
+@router.post(
+    "/import",
+    summary="A layer of grids becomes a plan, as a job",
+    response_model=promised.Job,
+    status_code=202,
+)
 async def import_plan(
     asked: Annotated[ImportOf, Query()], request: Request, service: TheService
 ) -> answers.Answer:

@@ -12,6 +12,7 @@ from api import answers, writes
 from api.dependencies import ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import Plain
+from api.shapes import plans as promised
 from geo import features
 from geo.zones import no_plan
 from grids import exceptions
@@ -24,7 +25,7 @@ RULE_BOOK = {
 }
 
 
-@router.get("", summary="Plans, the newest first")
+@router.get("", summary="Plans, the newest first", response_model=promised.Plans)
 def plans(_: Annotated[Plain, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
     """Every plan the caller may see."""
     with service.session() as session:
@@ -33,7 +34,7 @@ def plans(_: Annotated[Plain, Query()], service: TheService, principal: ThePrinc
     return answers.json({"plans": found}, etag=answers.etag(found), cache=rule)
 
 
-@router.get("/{plan}", summary="One plan")
+@router.get("/{plan}", summary="One plan", response_model=promised.Plan)
 def plan(
     _: Annotated[Plain, Query()], plan: str, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -48,7 +49,7 @@ def plan(
     return answers.json(found, etag=writes.validator(SimpleNamespace(**found), found), cache=rule)
 
 
-@router.get("/{plan}/check", summary="The rules a plan breaks")
+@router.get("/{plan}/check", summary="The rules a plan breaks", response_model=promised.Check)
 def check(
     _: Annotated[Plain, Query()], plan: str, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:

@@ -15,6 +15,7 @@ from api.routers import shown
 from api.routers.draft_bodies import Point, Revision
 from api.routers.jobs import accepted
 from api.schemas import WHOLE, Given, Plain, refuse
+from api.shapes import jobs as promised
 from api.writes import TheWrite
 from grids import stored
 
@@ -138,7 +139,7 @@ class Sampling(Given):
     seed: Seed = 0
 
 
-@router.post("/propose", summary="Propose plans, as a job", status_code=202)
+@router.post("/propose", summary="Propose plans, as a job", response_model=promised.Job, status_code=202)
 def propose(_: NoQuery, given: Proposal, request: Request, write: TheWrite) -> answers.Answer:
     """Asks for contiguous, balanced, compact, nested plans; 202 and the address of the job, whose result names them."""
     lang = problems.language(request.scope)
@@ -151,7 +152,12 @@ def propose(_: NoQuery, given: Proposal, request: Request, write: TheWrite) -> a
     return write.once(effect)
 
 
-@router.post("/{plan}/rebalance", summary="Bring a plan back into balance, as a job", status_code=202)
+@router.post(
+    "/{plan}/rebalance",
+    summary="Bring a plan back into balance, as a job",
+    response_model=promised.Job,
+    status_code=202,
+)
 def rebalance(
     _: NoQuery, plan: str, given: Rebalance, request: Request, service: TheService, write: TheWrite
 ) -> answers.Answer:
@@ -177,7 +183,12 @@ def rebalance(
     return write.once(effect)
 
 
-@router.post("/{plan}/ensemble", summary="A plan among random valid plans, as a job", status_code=202)
+@router.post(
+    "/{plan}/ensemble",
+    summary="A plan among random valid plans, as a job",
+    response_model=promised.Job,
+    status_code=202,
+)
 def ensemble(
     _: NoQuery, plan: str, given: Sampling, request: Request, service: TheService, write: TheWrite
 ) -> answers.Answer:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from api import answers
 from api.dependencies import TheService
 from api.schemas import Plain, RunsOf
+from api.shapes import loads as promised
 from geo import features
 from geo.areas import CITY
 from geo.errors import NotFound
@@ -16,7 +17,7 @@ from geo.errors import NotFound
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 
 
-@router.get("", summary="Load runs, the latest first")
+@router.get("", summary="Load runs, the latest first", response_model=promised.Runs)
 def runs(asked: Annotated[RunsOf, Query()], service: TheService) -> answers.Answer:
     """Each file loaded and each build, with its row account; `next` is the `before` of the page after."""
     with service.session() as session:
@@ -25,7 +26,7 @@ def runs(asked: Annotated[RunsOf, Query()], service: TheService) -> answers.Answ
     return answers.json({"runs": found, "next": found[-1]["id"] if more else None}, cache="private, no-store")
 
 
-@router.get("/{id}", summary="One load run")
+@router.get("/{id}", summary="One load run", response_model=promised.RunTold)
 def run(_: Annotated[Plain, Query()], id: str, service: TheService) -> answers.Answer:
     """One run with its layout, warnings and first 1 000 rejects."""
     number = int(id) if id.isascii() and id.isdecimal() and len(id) <= 9 else 0

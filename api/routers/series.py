@@ -10,6 +10,7 @@ from api import answers
 from api.dependencies import Service, ThePrincipal, TheService, release
 from api.routers import shown
 from api.schemas import CategoriesOf, Place, SeriesOf
+from api.shapes import figures as promised
 from geo.analysis.counts import by_category, heat, k_for, series
 from geo.disclosure import protect, protect_categories, protect_series
 
@@ -17,7 +18,7 @@ router = APIRouter(tags=["heat"])
 NOTHING_TOLD: dict[str, Any] = {"total": None, "suppressed_total": None}
 
 
-@router.get("/api/series", summary="Counts over time")
+@router.get("/api/series", summary="Counts over time", response_model=promised.Series)
 def series_of(
     asked: Annotated[SeriesOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -32,14 +33,15 @@ def series_of(
     if principal.sight != "exact":
         k = k_for(service.store, place["where"])
         found, veiled = protect_series(found, k), _veiled(service, place, found.total, k)
+    hidden = found.suppressed.tolist()
     made: dict[str, Any] = {
         "bucket": found.bucket,
         "by": asked.by,
         "code": asked.code,
         "starts": found.starts,
-        "values": found.values if found.suppressed.any() else found.n,
+        "values": [None if h else n for n, h in zip(found.n.tolist(), hidden, strict=True)],
         "n": found.n,
-        "suppressed": found.suppressed,
+        "suppressed": hidden,
         "total": found.total,
         "suppressed_total": found.suppressed_total,
         "k": found.k,
@@ -51,7 +53,7 @@ def series_of(
     return _kept(service, key, made, found.version, principal.sight)
 
 
-@router.get("/api/categories", summary="Counts by category")
+@router.get("/api/categories", summary="Counts by category", response_model=promised.Categories)
 def categories_of(
     asked: Annotated[CategoriesOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from sqlalchemy.orm import Session
 
 from api import accounts, answers, auth, limits, oidc, passwords, signing_in
 from api.dependencies import Service, ThePrincipal, TheService
 from api.schemas import Given, Plain, refuse
+from api.shapes import people as promised
 
 router = APIRouter(prefix="/api/session", tags=["session"])
 Secret = Annotated[str, Field(min_length=1, max_length=200)]
@@ -45,17 +46,7 @@ class NewPassword(Given):
     new: Annotated[str, Field(min_length=1, max_length=400)]
 
 
-class Who(BaseModel):
-    """Who the service takes the caller for; `oidc` is what the button of the single sign-on says, null without one."""
-
-    role: str
-    area: dict[str, str] | None
-    name: str | None
-    expires_at: dt.datetime | None
-    oidc: str | None
-
-
-@router.get("", summary="Who I am", response_model=Who)
+@router.get("", summary="Who I am", response_model=promised.Who)
 def who(_: Annotated[Plain, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
     """The role of this request (`public` without sign-in), its name and the area it is bound to."""
     if principal.area is None:
@@ -64,7 +55,7 @@ def who(_: Annotated[Plain, Query()], service: TheService, principal: ThePrincip
         return answers.json(_who(service, principal, accounts.area_name(session, principal.area)))
 
 
-@router.post("", summary="Sign in", response_model=Who)
+@router.post("", summary="Sign in", response_model=promised.Who)
 def sign_in(
     _: Annotated[Plain, Query()], given: SignIn, request: Request, service: TheService
 ) -> answers.Answer:
@@ -82,7 +73,7 @@ def sign_in(
     return with_cookies(answers.to_json(_who(service, opened.principal, name)), request, opened)
 
 
-@router.delete("", summary="Sign out", response_model=Who)
+@router.delete("", summary="Sign out", response_model=promised.Who)
 def sign_out(
     _: Annotated[Plain, Query()], request: Request, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -94,7 +85,7 @@ def sign_out(
     return _answer(content, [_cookie(request, auth.COOKIE, "", "/", 0)])
 
 
-@router.post("/password", summary="Change one's own password", response_model=Who)
+@router.post("/password", summary="Change one's own password", response_model=promised.Who)
 def change_password(
     _: Annotated[Plain, Query()],
     given: NewPassword,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from starlette.responses import Response
 
 from api import accounts, answers, limits, oidc, signing_in
 from api.dependencies import Service, TheService
@@ -30,7 +31,7 @@ class Back(BaseModel):
     iss: str = Field("", max_length=2048)
 
 
-@router.get("", summary="Single sign-on")
+@router.get("", summary="Single sign-on", status_code=303, response_class=Response)
 def begin(_: Annotated[Plain, Query()], request: Request, service: TheService) -> answers.Answer:
     """Sends the browser to the provider (303), with a cookie for the way back."""
     try:
@@ -41,7 +42,7 @@ def begin(_: Annotated[Plain, Query()], request: Request, service: TheService) -
     return _go(address, [_cookie(service, flow.cookie, oidc.FLOW_S)])
 
 
-@router.get("/callback", summary="Where single sign-on comes back")
+@router.get("/callback", summary="Where single sign-on comes back", status_code=303, response_class=Response)
 def finish(asked: Annotated[Back, Query()], request: Request, service: TheService) -> answers.Answer:
     """Opens a session for the linked account and goes to the map; a program is told in problem+json what was wrong."""
     try:

@@ -11,6 +11,7 @@ from api import answers
 from api.dependencies import Service, ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import Chosen, MatrixOf, SummaryOf
+from api.shapes import figures as promised
 from geo.analysis.counts import heat, k_for
 from geo.analysis.matrix import DAYS, HOURS, Matrix, matrix, protect_matrix
 from geo.analysis.summary import UNITS, Figure, Summary, summary
@@ -22,7 +23,7 @@ router = APIRouter(tags=["heat"])
 MAPPED = ("open", "overdue", "median_days_to_close", "satisfied_share")  # figures that are also heat maps
 
 
-@router.get("/api/summary", summary="The figures above the map")
+@router.get("/api/summary", summary="The figures above the map", response_model=promised.Summary)
 def summary_of(
     asked: Annotated[SummaryOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -32,7 +33,7 @@ def summary_of(
     )
 
 
-@router.get("/api/matrix", summary="Cases by weekday and hour")
+@router.get("/api/matrix", summary="Cases by weekday and hour", response_model=promised.Matrix)
 def matrix_of(
     asked: Annotated[MatrixOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from api import accounts, answers, auth, tokens
 from api.dependencies import ThePrincipal, TheService
 from api.schemas import Given, Plain
+from api.shapes import people as promised
 
 router = APIRouter(prefix="/api/users", tags=["users"])
 Code = Annotated[str, Field(min_length=1, max_length=100)]
@@ -70,14 +71,14 @@ class NewToken(Given):
     label: Annotated[str, Field(max_length=100)] = ""
 
 
-@router.get("", summary="Accounts")
+@router.get("", summary="Accounts", response_model=promised.Users)
 def users(_: Annotated[Plain, Query()], service: TheService) -> answers.Answer:
     """Every account with role, area, state, when it was last seen, and its live tokens (never a secret)."""
     with service.session() as session:
         return answers.json({"users": _listed(session)})
 
 
-@router.post("", summary="A new account", status_code=201)
+@router.post("", summary="A new account", response_model=promised.User, status_code=201)
 def add(
     _: Annotated[Plain, Query()], given: NewUser, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -93,7 +94,7 @@ def add(
     return answers.json({**found, "password_made": made}, status=201)
 
 
-@router.patch("/{name}", summary="Role, area, state of an account")
+@router.patch("/{name}", summary="Role, area, state of an account", response_model=promised.User)
 def change(
     _: Annotated[Plain, Query()], name: str, given: Changes, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -106,7 +107,7 @@ def change(
     return answers.json(found)
 
 
-@router.post("/{name}/password", summary="Set a password")
+@router.post("/{name}/password", summary="Set a password", response_model=promised.User)
 def set_password(
     _: Annotated[Plain, Query()], name: str, given: PasswordOf, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -119,7 +120,7 @@ def set_password(
     return answers.json({**found, "password_made": chosen if given.password is None else None})
 
 
-@router.post("/{name}/tokens", summary="Issue a token", status_code=201)
+@router.post("/{name}/tokens", summary="Issue a token", response_model=promised.TokenIssued, status_code=201)
 def issue(
     _: Annotated[Plain, Query()], name: str, given: NewToken, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
@@ -130,7 +131,7 @@ def issue(
     return answers.json(made, status=201)
 
 
-@router.delete("/{name}/tokens/{id}", summary="Revoke a token")
+@router.delete("/{name}/tokens/{id}", summary="Revoke a token", response_model=promised.User)
 def revoke(
     _: Annotated[Plain, Query()], name: str, id: str, service: TheService, principal: ThePrincipal
 ) -> answers.Answer:

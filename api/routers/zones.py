@@ -10,6 +10,7 @@ from api import answers
 from api.dependencies import ThePrincipal, TheService
 from api.routers import shown
 from api.schemas import ZonesOf
+from api.shapes import city as promised
 from geo.analysis.counts import zones as all_zones
 from geo.errors import RefusedArgument
 from geo.heat import Zones
@@ -17,7 +18,7 @@ from geo.heat import Zones
 router = APIRouter(tags=["city"])
 
 
-@router.get("/api/zones", summary="Grids or areas")
+@router.get("/api/zones", summary="Grids or areas", response_model=promised.Zones)
 def zones(asked: Annotated[ZonesOf, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
     """Codes, names, parents, area in m², households, a point inside and the box of each, ordered by code."""
     key = (service.word(principal.sight, asked.plan), "zones", asked.by, asked.plan, principal.sight)

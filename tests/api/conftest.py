@@ -28,6 +28,7 @@ from api.protocol import Protocol
 from geo.db import session as sessions
 from geo.db.versions import bump
 from geo.settings import Settings
+from tests.api import promised
 
 SIDE = 10  # units along one side of the town
 STEP = 0.002  # degrees
@@ -378,3 +379,20 @@ def uncounted(request: pytest.FixtureRequest) -> None:
         )  # a service, or in some modules the settings of a town without one
         with sessions.session(getattr(town, "settings", town), "owner") as session:
             session.execute(text("DELETE FROM attempt"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heard() -> Iterator[promised.Interface]:
+    """The interface, hearing every answer that any test obtains."""
+    held = promised.interface()
+    with promised.listening(held):
+        yield held
+
+
+@pytest.fixture(autouse=True)
+def kept_word(heard: promised.Interface) -> Iterator[None]:
+    """No answer was other than OpenAPI says (also one that a test itself did not look at)."""
+    heard.found.clear()
+    yield
+    if heard.found:
+        pytest.fail("\n".join(heard.found[:10]), pytrace=False)

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from api import policy
 from geo.db import session as sessions
 from tests.api import signed_in
+from tests.api.promised import Interface
 
 GRID = '{"type":"FeatureCollection","features":[]}'
 PASSWORD = "nine quiet lanterns"
@@ -230,7 +231,7 @@ def desk(town: Any) -> Desk:
     return Desk(town)
 
 
-def test_every_change_leaves_its_row(town: Any, desk: Desk) -> None:
+def test_every_change_leaves_its_row(town: Any, desk: Desk, heard: Interface) -> None:
     wrong: list[tuple[object, str]] = []
     for route, act in ACTS.items():
         if route[1].endswith("/rebase"):
@@ -248,6 +249,9 @@ def test_every_change_leaves_its_row(town: Any, desk: Desk) -> None:
             wrong.append((route, f"rows: {rows}"))
         elif route not in NO_ROW_STAYS and not any(changed_beside(town, row["xmin"]) for row in rows):
             wrong.append((route, "its row is of another transaction than the change"))
+        is_json = answer.headers["content-type"] == policy.JSON
+        if is_json and (*route, answer.status_code) not in heard.compared:
+            wrong.append((route, "the answer was not compared with OpenAPI"))
     assert wrong == [], "\n".join(map(str, wrong))
 
 

@@ -10,6 +10,7 @@ over C00, one over C11, and one over the sea; else one that exists, another one,
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from sqlalchemy import text
 from geo.db import session as sessions
 from tests.api import people
 from tests.api.conftest import plan
+from tests.api.promised import Interface, promised_in_json
 
 ACTORS = (
     "anonymous", "public", "worker", "supervisor", "planner", "admin", "disabled", "expired", "wrong area", "no area",
@@ -275,6 +277,12 @@ def an_opened_draft(session: Any) -> str:
     return str(made)
 
 
+EXPORTED = {
+    "file": "grids.csv", "rows": 0, "bytes": 5, "sha256": "", "crs": None, "media_type": "text/csv", "short_names": {},
+    "notices": [],
+}  # fmt: skip
+
+
 def an_export(session: Any, settings: Any, author: str) -> str:
     """A finished export of somebody, with its file."""
     place = secrets.token_hex(16)
@@ -286,9 +294,9 @@ def an_export(session: Any, settings: Any, author: str) -> str:
             text(
                 "INSERT INTO job (kind, state, author, params, result, finished_at) VALUES ('export', 'done', :a, "
                 "jsonb_build_object('layer', 'grids', 'format', 'csv', 'place', CAST(:p AS text)), "
-                '\'{"file": "grids.csv", "media_type": "text/csv"}\', now()) RETURNING id'
+                "CAST(:result AS jsonb), now()) RETURNING id"
             ),
-            {"a": author, "p": place},
+            {"a": author, "p": place, "result": json.dumps(EXPORTED)},
         )
     )
 
@@ -329,7 +337,10 @@ def test_every_route_has_a_line(town: Any) -> None:
 
 
 def test_matrix(
-    town: Any, callers: dict[str, people.Headers], objects: dict[str, tuple[str, str, str]]
+    town: Any,
+    callers: dict[str, people.Headers],
+    objects: dict[str, tuple[str, str, str]],
+    heard: Interface,
 ) -> None:
     began, cells, wrong = time.monotonic(), 0, []
     kept = town.staff("/api/plans/草稿").json()["revision"]
@@ -349,6 +360,8 @@ def test_matrix(
     print(f"{cells} cells in {took_s:.1f} s, {len(wrong)} wrong")
     assert wrong == [], "\n".join(map(str, wrong))
     assert cells >= 1200
+    told = {(m, p, s) for m, p, s in promised_in_json(heard) if m == "GET" and s == 200}
+    assert told <= heard.compared, told - heard.compared  # every answer was held against its model
     assert town.staff("/api/plans/草稿").json()["revision"] == kept
 
 

@@ -1617,64 +1617,226 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        About: {
+            file?: string | null;
+            what?: string | null;
+            level?: string | null;
+            source?: string | null;
+            column?: string | null;
+            dry_run?: boolean | null;
+            layer?: string | null;
+            format?: string | null;
+            name?: string | null;
+        };
+        Act: {
+            id: number;
+            seq: number | null;
+            /** Format: date-time */
+            at: string;
+            who: string;
+            act: string;
+            what: {
+                [key: string]: unknown;
+            };
+        };
+        ActDone: {
+            revision: number;
+            act: string;
+            undoes: number | null;
+            author: string;
+            /** Format: date-time */
+            at: string;
+        };
+        ActTold: {
+            revision: number;
+            act: string;
+            undoes: number | null;
+            author: string;
+            /** Format: date-time */
+            at: string;
+            what: {
+                [key: string]: unknown;
+            } | null;
+        };
+        Acts: {
+            acts: components["schemas"]["Act"][];
+            people: string[];
+            next: number | null;
+        };
+        Alive: {
+            /** @constant */
+            status: "ok";
+        };
         /**
-         * Answered
          * @example {
          *       "answer": "已采纳，见第 12 版。"
          *     }
          */
         Answered: {
-            /** Answer */
             answer: string | null;
         };
         /**
-         * Approval
          * @example {
          *       "from": "2027-01-01",
          *       "revision": 12
          *     }
          */
         Approval: {
-            /**
-             * From
-             * Format: date
-             */
+            /** Format: date */
             from: string;
-            /** Revision */
             revision?: number | null;
         };
-        /** AreaOf */
         AreaOf: {
-            /** Level */
             level: string;
-            /** Code */
             code: string;
         };
+        AreaTold: {
+            level: string;
+            code: string;
+            name: string | null;
+        };
+        AssignmentOf: {
+            plan: number;
+            name: string;
+            /** @enum {string} */
+            state: "draft" | "approved" | "withdrawn";
+            revision: number;
+            grids: string[];
+            units: number[] | string[];
+            grid: number[];
+        };
+        BadRow: {
+            seq: number;
+            id: number | null;
+            kind: string;
+            zh: string;
+            en: string;
+        };
+        Basemaps: {
+            tianditu: string | false;
+            pmtiles: boolean;
+        };
         /**
-         * Begin
          * @example {
          *       "like": "current",
          *       "name": "2027 草案"
          *     }
          */
         Begin: {
-            /** Name */
             name: string;
-            /**
-             * Like
-             * @default current
-             */
+            /** @default current */
             like: string;
-            /**
-             * Empty
-             * @default false
-             */
+            /** @default false */
             empty: boolean;
-            /** Nesting */
             nesting?: ("strict" | "soft" | "free") | null;
         };
+        Both: {
+            zh: string;
+            en: string;
+        };
+        Bounds: {
+            heaviest_unit: number;
+            nested: number | null;
+            fewest: number;
+            fewest_nested: number;
+            grids_per_area: {
+                [key: string]: number;
+            };
+            explained: components["schemas"]["Reason"][];
+        };
+        Case: {
+            /** @enum {string} */
+            stage: "opened" | "dispatched" | "closed" | "void";
+            late: boolean | null;
+            history: components["schemas"]["Happened"][];
+            id: number;
+            source: string;
+            source_case_id: string;
+            /** Format: date-time */
+            opened_at: string;
+            dispatched_at: string | null;
+            due_at: string | null;
+            closed_at: string | null;
+            /** @enum {string} */
+            status: "open" | "closed" | "void";
+            /** @enum {string} */
+            origin: "unknown" | "citizen" | "patrol" | "sensor" | "other";
+            urgency: number | null;
+            satisfied: boolean | null;
+            responsible_body: string | null;
+            repeat_of: string | null;
+            description: string | null;
+            attributes: {
+                [key: string]: unknown;
+            } | null;
+            category: string;
+            category_name: string;
+            category_name_en: string | null;
+            unit: string | null;
+            lon: number | null;
+            lat: number | null;
+        };
+        CaseRow: {
+            id: number;
+            source: string;
+            source_case_id: string;
+            /** Format: date-time */
+            opened_at: string;
+            dispatched_at: string | null;
+            due_at: string | null;
+            closed_at: string | null;
+            /** @enum {string} */
+            status: "open" | "closed" | "void";
+            /** @enum {string} */
+            origin: "unknown" | "citizen" | "patrol" | "sensor" | "other";
+            urgency: number | null;
+            satisfied: boolean | null;
+            responsible_body: string | null;
+            repeat_of: string | null;
+            description: string | null;
+            attributes: {
+                [key: string]: unknown;
+            } | null;
+            category: string;
+            category_name: string;
+            category_name_en: string | null;
+            unit: string | null;
+            lon: number | null;
+            lat: number | null;
+        };
+        Cases: {
+            area?: components["schemas"]["AreaTold"] | null;
+            notice?: components["schemas"]["Notice"];
+            cases: components["schemas"]["CaseRow"][];
+            next: string | null;
+        };
+        Categories: {
+            by: string | null;
+            code: string | null;
+            keys: string[];
+            names: string[];
+            names_en: (string | null)[];
+            values: (number | null)[];
+            suppressed: boolean[];
+            total: number | null;
+            suppressed_total: number | null;
+            k: number;
+            version: string;
+        };
+        CategoryNode: {
+            key: string;
+            name: string;
+            name_en: string | null;
+            n: number | null;
+            children?: components["schemas"]["CategoryNode"][];
+        };
+        Chain: {
+            rows: number;
+            head: string;
+            seals: number;
+            first_bad: components["schemas"]["BadRow"] | null;
+        };
         /**
-         * Changes
          * @example {
          *       "role": "planner"
          *     }
@@ -1683,29 +1845,229 @@ export interface components {
          *     }
          */
         Changes: {
-            /** Role */
             role?: ("public" | "worker" | "supervisor" | "planner" | "admin") | null;
             area?: components["schemas"]["AreaOf"] | null;
-            /** Disabled */
             disabled?: boolean | null;
-            /** Oidc Subject */
             oidc_subject?: string | null;
         };
+        Check: {
+            plan: number;
+            revision: number;
+            keeps_all: boolean;
+            violations: components["schemas"]["RuleBroken"][];
+            excepted: components["schemas"]["RuleBroken"][];
+            advice: components["schemas"]["RuleBroken"][];
+            exceptions: components["schemas"]["ExceptionRow"][];
+            recodes: {
+                [key: string]: string;
+            };
+            rules: {
+                [key: string]: components["schemas"]["RuleWords"];
+            };
+        };
+        Checks: {
+            database: boolean;
+            schema: boolean;
+            ui: boolean;
+            columns: boolean;
+        };
+        Choice: {
+            id: number;
+            name: string;
+            revision: number;
+            /** @enum {string} */
+            nesting: "strict" | "soft" | "free";
+            label_zh: string;
+            label_en: string;
+            deviation: number;
+            mean_deviation: number;
+            outside: number;
+            compactness: number;
+            crossing: number;
+            explained: components["schemas"]["Reason"][];
+        };
+        City: {
+            name: string;
+            timezone: string;
+            synthetic: boolean;
+            bbox: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            first_case: string | null;
+            last_case: string | null;
+            cases: number | null;
+            unplaced: number | null;
+            levels: components["schemas"]["LevelTold"][];
+            plans: components["schemas"]["PlanBrief"][];
+            current_plan: number | null;
+            categories: components["schemas"]["CategoryNode"][];
+            origins: ("unknown" | "citizen" | "patrol" | "sensor" | "other")[];
+            facility_kinds: components["schemas"]["FacilityKind"][];
+            measures: components["schemas"]["MeasureTold"][];
+            has: components["schemas"]["Present"];
+            basemap: components["schemas"]["Basemaps"];
+            /** @enum {string} */
+            sight: "public" | "exact";
+            k: number;
+            version: string;
+        };
+        ColumnFound: {
+            field: string;
+            column: string;
+        };
+        Comment: {
+            id: number;
+            grid: string | null;
+            answers: number | null;
+            body: string | null;
+            author: string;
+            revision: number;
+            /** Format: date-time */
+            at: string;
+            hidden: boolean;
+        };
+        CommentHeld: {
+            comment: components["schemas"]["Comment"];
+        };
+        CommentMade: {
+            comment: components["schemas"]["Comment"];
+            masked: string[];
+        };
+        Comments: {
+            comments: components["schemas"]["Comment"][];
+        };
+        Comparison: {
+            a: components["schemas"]["PlanName"];
+            b: components["schemas"]["PlanName"];
+            from: string | null;
+            to: string | null;
+            moved: components["schemas"]["HandsChanged"];
+            grids_touched: number;
+            pairs: components["schemas"]["Pair"][];
+            score: components["schemas"]["Scores"];
+        };
+        Consultation: {
+            plan: components["schemas"]["DraftOpened"];
+            /** Format: date */
+            until: string;
+            in_force: components["schemas"]["PlanName"] | null;
+            codes: string[];
+            names: string[];
+            boxes: [
+                number,
+                number,
+                number,
+                number
+            ][];
+            most_characters: number;
+            remarks: components["schemas"]["PublicRemark"][];
+        };
+        ConsultationTold: {
+            enabled: boolean;
+            plan: number;
+            opening: components["schemas"]["Opening"] | null;
+            counts: components["schemas"]["RemarkCounts"];
+            remarks: components["schemas"]["Remark-Output"][];
+        };
+        Days: {
+            /** Format: date */
+            from: string;
+            /** Format: date */
+            to: string;
+        };
         /**
-         * Decision
          * @example {
          *       "state": "released"
          *     }
          */
         Decision: {
-            /**
-             * State
-             * @enum {string}
-             */
+            /** @enum {string} */
             state: "released" | "refused" | "held";
         };
+        Discarded: {
+            discarded: components["schemas"]["PlanName"];
+        };
+        Dispute: {
+            name: string;
+            weight: number;
+            grids: number;
+            drawn_m: number;
+            agreed_m: number;
+            disputed_m: number;
+            missing_m: number;
+        };
+        DraftOpened: {
+            id: number;
+            name: string;
+            grids: number;
+        };
+        Edited: {
+            plan: number;
+            name: string;
+            revision: number;
+            act: string;
+            undoes: number | null;
+            author: string;
+            at: string | null;
+            units: number;
+            grids: components["schemas"]["GridNow"][];
+            removed: string[];
+            score: components["schemas"]["Standing"];
+            violations: components["schemas"]["Violation"][];
+            can_undo: boolean;
+            can_redo: boolean;
+        };
+        Edits: {
+            plan: number;
+            name: string;
+            /** @enum {string} */
+            state: "draft" | "approved" | "withdrawn";
+            revision: number;
+            can_undo: boolean;
+            can_redo: boolean;
+            edits: components["schemas"]["ActTold"][];
+            next: number | null;
+        };
+        Evidence: {
+            declared: string | null;
+            asked: string | null;
+            used: string | null;
+            datum: {
+                [key: string]: number;
+            };
+            datum_by: ("outline" | "district" | "inside") | null;
+            better: string | null;
+            bbox: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            sample: {
+                [key: string]: unknown;
+            }[];
+        };
+        Excepted: {
+            rule: string;
+            grid: string | null;
+            reason: string;
+            author: string;
+        };
+        ExceptionRow: {
+            rule: string;
+            grid: string | null;
+            reason: string;
+            author: string;
+            /** Format: date-time */
+            at: string;
+        };
+        Exceptions: {
+            exceptions: components["schemas"]["ExceptionRow"][];
+        };
         /**
-         * Exempt
          * @example {
          *       "grid": "110101001001002",
          *       "reason": "整栋宿舍，不可分开",
@@ -1713,73 +2075,108 @@ export interface components {
          *     }
          */
         Exempt: {
-            /** Rule */
             rule: string;
-            /** Reason */
             reason: string;
-            /** Grid */
             grid?: string | null;
         };
-        /** ExportOf */
+        Export: {
+            id: number;
+            author: string;
+            /** @enum {string} */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+            stage: string;
+            done: number;
+            total: number | null;
+            problem: components["schemas"]["JobProblem"] | null;
+            /** Format: date-time */
+            asked_at: string;
+            finished_at: string | null;
+            cancel_asked_at: string | null;
+            asked: {
+                [key: string]: unknown;
+            };
+            file: string | null;
+            rows: number | null;
+            bytes: number | null;
+            sha256: string | null;
+            crs: string | null;
+            media_type: string | null;
+            notices: components["schemas"]["Both"][] | null;
+            expires_at: string | null;
+            href: string | null;
+        };
         ExportOf: {
-            /**
-             * Layer
-             * @enum {string}
-             */
+            /** @enum {string} */
             layer: "boundaries" | "units" | "grids" | "cases" | "facilities" | "heatmap" | "hexagons";
             /**
-             * Format
              * @default gpkg
              * @enum {string}
              */
             format: "gpkg" | "geojson" | "shp.zip" | "fgb" | "parquet" | "kml" | "csv" | "xlsx";
-            /**
-             * Crs
-             * @default EPSG:4326
-             */
+            /** @default EPSG:4326 */
             crs: string;
             /**
-             * Encoding
              * @default utf-8
              * @enum {string}
              */
             encoding: "utf-8" | "gbk";
-            /**
-             * Plan
-             * @default current
-             */
+            /** @default current */
             plan: string;
-            /** Level */
             level?: string | null;
-            /** Kind */
             kind?: string | null;
-            /** By */
             by?: string | null;
-            /** Code */
             code?: string | null;
-            /** State */
             state?: ("open" | "overdue") | null;
             /**
-             * Measure
              * @default cases
              * @enum {string}
              */
             measure: "cases" | "open" | "overdue" | "per_km2" | "per_1000_households" | "median_days_to_close" | "response_share" | "resolved_share" | "satisfied_share";
-            /** From */
             from?: string | null;
-            /** To */
             to?: string | null;
-            /** Category */
             category?: string[];
-            /** Origin */
             origin?: ("unknown" | "citizen" | "patrol" | "sensor" | "other")[];
-            /** Status */
             status?: ("open" | "closed" | "void")[];
-            /** Asof */
             asof?: string | null;
         };
+        Exported: {
+            file: string;
+            rows: number;
+            bytes: number;
+            sha256: string;
+            crs: string | null;
+            media_type: string;
+            short_names: {
+                [key: string]: string;
+            };
+            notices: components["schemas"]["Both"][];
+        };
+        Exports: {
+            exports: components["schemas"]["Export"][];
+            next: number | null;
+            kept_days: number;
+        };
+        FacilityKind: {
+            kind: string;
+            n: number;
+        };
+        Figure: {
+            /** @enum {string} */
+            key: "cases" | "open" | "overdue" | "overdue_share" | "median_days_to_close" | "satisfied_share" | "service_share";
+            unit: string;
+            value: number | null;
+            n: number | null;
+            low: number | null;
+            high: number | null;
+            reason: string | null;
+            previous: number | null;
+            previous_n: number | null;
+            previous_low: number | null;
+            previous_high: number | null;
+            previous_reason: string | null;
+            differs: boolean | null;
+        };
         /**
-         * Fix
          * @example {
          *       "grid": "110101001001002",
          *       "revision": 12,
@@ -1787,45 +2184,293 @@ export interface components {
          *     }
          */
         Fix: {
-            /** Revision */
             revision?: number | null;
-            /** Grid */
             grid: string;
-            /** Tolerance */
             tolerance?: number | null;
-            /**
-             * Seed
-             * @default 0
-             */
+            /** @default 0 */
             seed: number;
         };
+        GridNow: {
+            code: string;
+            name: string;
+            units: number;
+            loads: {
+                [key: string]: number;
+            };
+            deviation: number | null;
+            area_m2: number;
+            perimeter_m: number;
+            compactness: number;
+            parts: number;
+            contiguous: boolean;
+            areas: number;
+            crossing: boolean;
+            cut_edges: number;
+            posts: number;
+            locked: boolean;
+        };
+        GridTable: {
+            plan: number;
+            name: string;
+            /** @enum {string} */
+            state: "draft" | "approved" | "withdrawn";
+            revision: number;
+            /** @enum {string} */
+            nesting: "strict" | "soft" | "free";
+            weights: string[];
+            score: components["schemas"]["Standing"];
+            codes: string[];
+            names: string[];
+            area_codes: (string | null)[];
+            loads: {
+                [key: string]: number[];
+            };
+            deviation: (number | null)[];
+            units: number[];
+            area_m2: number[];
+            perimeter_m: number[];
+            compactness: number[];
+            parts: number[];
+            crossing: boolean[];
+            areas: number[];
+            cut_edges: number[];
+            posts: number[];
+            locked: boolean[];
+        };
+        Ground: {
+            key: string;
+            units: number[];
+            codes: string[];
+            lon: number[];
+            lat: number[];
+            area: number[];
+            area_codes: string[];
+            area_names: string[];
+            area_m2: number[];
+            loads: {
+                [key: string]: number[];
+            };
+            starts: number[];
+            beside: number[];
+        };
+        HandsChanged: {
+            units: components["schemas"]["Moved"] | null;
+            area_m2: components["schemas"]["Moved"] | null;
+            households: components["schemas"]["Moved"] | null;
+            cases: components["schemas"]["Moved"] | null;
+            facilities: components["schemas"]["Moved"] | null;
+        };
+        Happened: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            what: "opened" | "dispatched" | "due" | "closed" | "loaded";
+            run?: number;
+        };
         /**
-         * Hidden
          * @example {
          *       "hidden": true
          *     }
          */
         Hidden: {
-            /**
-             * Hidden
-             * @default true
-             */
+            /** @default true */
             hidden: boolean;
         };
+        Imported: {
+            plans: components["schemas"]["PlanMade"][];
+            imported: components["schemas"]["LayerImported"] | components["schemas"]["TableImported"];
+            load: components["schemas"]["LoadReport"];
+        };
+        Indicators: {
+            by: string;
+            /** @enum {string} */
+            measure: "cases" | "open" | "overdue" | "per_km2" | "per_1000_households" | "median_days_to_close" | "response_share" | "resolved_share" | "satisfied_share";
+            unit: string;
+            plan: components["schemas"]["PlanOf"] | null;
+            period: components["schemas"]["Period"];
+            asof: string | null;
+            codes: string[];
+            names: string[];
+            values: (number | null)[];
+            n: number[];
+            low: (number | null)[];
+            high: (number | null)[];
+            rank: (number | null)[];
+            rank_low: (number | null)[];
+            rank_high: (number | null)[];
+            group: (number | null)[];
+            posts: (number | null)[] | null;
+            ranked: number;
+            level: number;
+            method: string;
+            total: number;
+            unplaced: number;
+            outside: number;
+            version: string;
+        };
+        Job: {
+            id: number;
+            kind: string;
+            /** @enum {string} */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+            stage: string;
+            done: number;
+            total: number | null;
+            result: components["schemas"]["Proposed"] | components["schemas"]["Rebalanced"] | components["schemas"]["Sampled"] | components["schemas"]["Imported"] | components["schemas"]["Loaded"] | components["schemas"]["Exported"] | null;
+            problem: components["schemas"]["JobProblem"] | null;
+            author: string;
+            tries: number;
+            /** Format: date-time */
+            asked_at: string;
+            started_at: string | null;
+            finished_at: string | null;
+            cancel_asked_at: string | null;
+            about: components["schemas"]["About"];
+            notice?: components["schemas"]["Notice"];
+        };
+        JobProblem: {
+            measured?: unknown;
+            allowed?: unknown;
+            plan?: unknown;
+            state?: string;
+            winner?: unknown;
+            approved_at?: unknown;
+            revision?: number;
+            author?: string;
+            at?: string;
+            grids?: unknown[];
+            units?: unknown[];
+            changed?: unknown;
+            violations?: unknown[];
+            gap?: unknown;
+            job?: number;
+            approvers?: string[];
+            suggested?: string[];
+            missing?: unknown;
+            shares?: unknown;
+            row?: number;
+            type: string;
+            detail: string;
+            zh: string;
+            en: string;
+            do_zh: string;
+            do_en: string;
+            field: string | null;
+        };
+        Jobs: {
+            jobs: components["schemas"]["Job"][];
+            worker: boolean;
+        };
+        LayerImported: {
+            plan_id: number;
+            name: string;
+            grids: number;
+            units: number;
+            open_units: number;
+            /** @enum {string} */
+            nesting: "strict" | "soft" | "free";
+            lost_polygons: string[];
+            differing_m2: number;
+            differing_cases: number;
+            cases: number;
+            cut_units: number;
+        };
+        LevelTold: {
+            name: string;
+            rank: number | null;
+            n: number;
+        };
         /**
-         * Line
          * @example {
          *       "line": "LINESTRING (116.30 39.90, 116.31 39.90)"
          *     }
          */
         Line: {
-            /** Line */
             line: string | {
                 [key: string]: unknown;
             };
         };
+        Lineage: {
+            plan: string;
+            before: string | null;
+            stored: boolean;
+            rows: components["schemas"]["Passed"][];
+        };
+        LoadReport: {
+            run: number | null;
+            kind: string;
+            source: string;
+            file: string;
+            sha256: string;
+            crs: string | null;
+            encoding: string | null;
+            layout: {
+                [key: string]: unknown;
+            };
+            rows_in: number;
+            added: number;
+            updated: number;
+            unchanged: number;
+            duplicate: number;
+            rejected: number;
+            unplaced: number;
+            rejects_by_code: {
+                [key: string]: number;
+            };
+            rejects: components["schemas"]["RejectTold"][];
+            warnings: components["schemas"]["Warned"][];
+            personal_columns: {
+                [key: string]: number;
+            };
+            details: {
+                [key: string]: unknown;
+            };
+        };
+        Loaded: {
+            run: number | null;
+            kind: string;
+            source: string;
+            file: string;
+            sha256: string;
+            crs: string | null;
+            encoding: string | null;
+            layout: {
+                [key: string]: unknown;
+            };
+            rows_in: number;
+            added: number;
+            updated: number;
+            unchanged: number;
+            duplicate: number;
+            rejected: number;
+            unplaced: number;
+            rejects_by_code: {
+                [key: string]: number;
+            };
+            rejects: components["schemas"]["RejectTold"][];
+            warnings: components["schemas"]["Warned"][];
+            personal_columns: {
+                [key: string]: number;
+            };
+            details: {
+                [key: string]: unknown;
+            };
+            /** @enum {string} */
+            what: "boundaries" | "cases" | "facilities" | "network" | "weights";
+            dry_run: boolean;
+            same_as_run: number | null;
+            columns: components["schemas"]["ColumnFound"][];
+            reason: components["schemas"]["Both"] | null;
+            layout_name: string | null;
+            timezone: string | null;
+            header: string[];
+            evidence: components["schemas"]["Evidence"];
+        };
+        Loads: {
+            loads: components["schemas"]["Run"][];
+            next: number | null;
+        };
         /**
-         * Lock
          * @example {
          *       "grids": [
          *         "110101001001002"
@@ -1835,18 +2480,38 @@ export interface components {
          *     }
          */
         Lock: {
-            /** Revision */
             revision?: number | null;
-            /** Grids */
             grids: string[];
-            /**
-             * Locked
-             * @default true
-             */
+            /** @default true */
             locked: boolean;
         };
+        Matrix: {
+            by: string | null;
+            code: string[];
+            period: components["schemas"]["Period"];
+            timezone: string;
+            weekdays: number[];
+            hours: number[];
+            days: number[];
+            values: (number | null)[][];
+            total: number | null;
+            suppressed_total: number | null;
+            unplaced: number | null;
+            outside: number | null;
+            midnight: number | null;
+            reason: string | null;
+            k: number;
+            version: string;
+        };
+        MeasureTold: {
+            /** @enum {string} */
+            key: "cases" | "open" | "overdue" | "per_km2" | "per_1000_households" | "median_days_to_close" | "response_share" | "resolved_share" | "satisfied_share";
+            needs: string | null;
+            unit: string;
+            additive: boolean;
+            available: boolean;
+        };
         /**
-         * Merge
          * @example {
          *       "grid": "110101001001002",
          *       "other": "110101001001003",
@@ -1854,35 +2519,26 @@ export interface components {
          *     }
          */
         Merge: {
-            /** Revision */
             revision?: number | null;
-            /** Grid */
             grid: string;
-            /** Other */
             other: string;
         };
-        /** NewPassword */
+        Moved: {
+            moved: number;
+            total: number;
+            share: number | null;
+        };
         NewPassword: {
-            /** Old */
             old: string;
-            /** New */
             new: string;
         };
-        /** NewToken */
         NewToken: {
-            /**
-             * Days
-             * @default 90
-             */
+            /** @default 90 */
             days: number;
-            /**
-             * Label
-             * @default
-             */
+            /** @default  */
             label: string;
         };
         /**
-         * NewUser
          * @example {
          *       "area": {
          *         "code": "110101001",
@@ -1893,24 +2549,46 @@ export interface components {
          *     }
          */
         NewUser: {
-            /** Name */
             name: string;
-            /**
-             * Role
-             * @enum {string}
-             */
+            /** @enum {string} */
             role: "public" | "worker" | "supervisor" | "planner" | "admin";
             area?: components["schemas"]["AreaOf"] | null;
-            /**
-             * Password
-             * @default true
-             */
+            /** @default true */
             password: string | boolean;
-            /** Oidc Subject */
             oidc_subject?: string | null;
         };
+        News: {
+            plan: number;
+            name: string;
+            /** @enum {string} */
+            state: "draft" | "approved" | "withdrawn";
+            revision: number;
+            since: number;
+            acts: components["schemas"]["ActDone"][];
+            units: number[];
+            unit_grids: (string | null)[];
+            grids: components["schemas"]["GridNow"][];
+            removed: string[];
+            score: components["schemas"]["Standing"];
+            violations: components["schemas"]["RuleBroken"][];
+            can_undo: boolean;
+            can_redo: boolean;
+            ground: string;
+        };
+        Notice: {
+            zh: string;
+            en: string;
+            code: string;
+        };
+        Opening: {
+            open: boolean;
+            /** Format: date */
+            last_day: string;
+            opened_by: string;
+            /** Format: date-time */
+            opened_at: string;
+        };
         /**
-         * Overlaid
          * @example {
          *       "layers": [
          *         "城管",
@@ -1923,22 +2601,153 @@ export interface components {
          *     }
          */
         Overlaid: {
-            /** Name */
             name: string;
-            /** Layers */
             layers: string[];
-            /** Weights */
             weights?: {
                 [key: string]: number;
             };
         };
-        /** PasswordOf */
+        Pair: {
+            grid_before: string;
+            grid_after: string;
+            name_before: string;
+            name_after: string;
+            stays: boolean;
+            units: number;
+            area_m2: number;
+            area_share: number | null;
+            households: number | null;
+            cases: number;
+            facilities: number;
+        };
+        Paired: {
+            a: number | null;
+            b: number | null;
+            difference: number | null;
+            low: number | null;
+            high: number | null;
+            b_better_share: number | null;
+        };
+        Passed: {
+            grid_before: string;
+            grid_after: string;
+            /** @enum {string} */
+            kind: "kept" | "shifted" | "split" | "merged" | "new" | "ended";
+            area_m2: number;
+            area_share: number;
+            households_share: number | null;
+            cases_share: number | null;
+        };
         PasswordOf: {
-            /** Password */
             password?: string | null;
         };
+        Period: {
+            from: string | null;
+            to: string | null;
+        };
+        Plan: {
+            id: number;
+            name: string;
+            /** @enum {string} */
+            state: "draft" | "approved" | "withdrawn";
+            /** @enum {string} */
+            nesting: "strict" | "soft" | "free";
+            valid_from: string | null;
+            valid_to: string | null;
+            revision: number;
+            origin: string;
+            based_on_id: number | null;
+            author?: string;
+            /** Format: date-time */
+            created_at: string;
+            approved_by?: string | null;
+            approved_at: string | null;
+            grids: number;
+            settings: {
+                [key: string]: unknown;
+            };
+        };
+        PlanBegun: {
+            id: number;
+            name: string;
+            /** @enum {string} */
+            state: "draft" | "approved" | "withdrawn";
+            revision: number;
+        };
+        PlanBrief: {
+            id: number;
+            name: string;
+            /** @enum {string} */
+            state: "draft" | "approved" | "withdrawn";
+            valid_from: string | null;
+            valid_to: string | null;
+            grids: number;
+        };
+        PlanDated: {
+            id: number;
+            name: string;
+            /** @enum {string} */
+            state: "draft" | "approved" | "withdrawn";
+            valid_from: string | null;
+            valid_to: string | null;
+            holds_today: boolean;
+            grids: number;
+            /** @enum {string} */
+            nesting: "strict" | "soft" | "free";
+            origin: string;
+            revision: number;
+            author: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        PlanMade: {
+            id: number;
+            name: string;
+            revision: number;
+        };
+        PlanName: {
+            id: number;
+            name: string;
+        };
+        PlanOf: {
+            id: number;
+            name: string;
+            /** @enum {string} */
+            state: "draft" | "approved" | "withdrawn";
+        };
+        PlanRow: {
+            id: number;
+            name: string;
+            /** @enum {string} */
+            state: "draft" | "approved" | "withdrawn";
+            /** @enum {string} */
+            nesting: "strict" | "soft" | "free";
+            valid_from: string | null;
+            valid_to: string | null;
+            revision: number;
+            origin: string;
+            based_on_id: number | null;
+            author?: string;
+            /** Format: date-time */
+            created_at: string;
+            approved_by?: string | null;
+            approved_at: string | null;
+            grids: number;
+        };
+        Plans: {
+            plans: components["schemas"]["PlanRow"][];
+        };
+        PlansMerged: {
+            id: number;
+            name: string;
+            grids: number;
+            atoms: number;
+            agreed_share: number | null;
+            joined_fragments: number;
+            layers: components["schemas"]["Dispute"][];
+            translations: components["schemas"]["Translated"][];
+        };
         /**
-         * Posts
          * @example {
          *       "posts": {
          *         "110101001001002": 2
@@ -1947,15 +2756,17 @@ export interface components {
          *     }
          */
         Posts: {
-            /** Revision */
             revision?: number | null;
-            /** Posts */
             posts: {
                 [key: string]: number;
             };
         };
+        Present: {
+            units: boolean;
+            ways: boolean;
+            households: boolean;
+        };
         /**
-         * Proposal
          * @example {
          *       "choices": 3,
          *       "grids": 120,
@@ -1964,49 +2775,72 @@ export interface components {
          *     }
          */
         Proposal: {
-            /** Name */
             name: string;
-            /** Grids */
             grids?: number | null;
-            /** Per Grid */
             per_grid?: number | null;
-            /**
-             * Weight
-             * @default cases
-             */
+            /** @default cases */
             weight: string | string[];
             /**
-             * Nest
              * @default strict
              * @enum {string}
              */
             nest: "strict" | "soft" | "free";
-            /**
-             * Tolerance
-             * @default 0.1
-             */
+            /** @default 0.1 */
             tolerance: number;
-            /**
-             * Seed
-             * @default 0
-             */
+            /** @default 0 */
             seed: number;
-            /**
-             * Choices
-             * @default 1
-             */
+            /** @default 1 */
             choices: number;
-            /** Locked */
             locked?: string[];
-            /** Posts */
             posts?: number | number[] | null;
-            /** Barriers */
             barriers?: number[][][];
-            /** Passages */
             passages?: number[][][];
         };
+        Proposed: {
+            plans: components["schemas"]["Choice"][];
+            grids: number;
+            bounds: components["schemas"]["Bounds"];
+        };
+        PublicRemark: {
+            id: number;
+            grid: string | null;
+            body: string;
+            /** Format: date */
+            on: string;
+            answer: string | null;
+            answered_on: string | null;
+        };
+        Rank: {
+            measure: string;
+            value: number;
+            better_share: number;
+            equal_share: number;
+            worse_share: number;
+            rank_first: number;
+            rank_last: number;
+            of: number;
+            mixed: boolean;
+        };
+        Ranked: {
+            rank: components["schemas"]["Rank"];
+            quantiles: number[];
+            rhat: number | null;
+            ess: number | null;
+        };
+        Ready: {
+            /** @enum {string} */
+            status: "ready" | "not ready";
+            checks: components["schemas"]["Checks"];
+        };
+        Reason: {
+            code: string;
+            where: string;
+            measured: number;
+            allowed: number;
+            zh: string;
+            en: string;
+        };
         /**
-         * Rebalance
          * @example {
          *       "more": 1,
          *       "revision": 12,
@@ -2014,71 +2848,116 @@ export interface components {
          *     }
          */
         Rebalance: {
-            /** Name */
             name?: string | null;
-            /**
-             * Weight
-             * @default cases
-             */
+            /** @default cases */
             weight: string;
-            /**
-             * Tolerance
-             * @default 0.1
-             */
+            /** @default 0.1 */
             tolerance: number;
             /**
-             * More
              * @default 0
              * @enum {integer}
              */
             more: -1 | 0 | 1;
-            /** Leaving */
             leaving?: string | null;
-            /** Joining */
             joining?: string | null;
-            /**
-             * Seed
-             * @default 0
-             */
+            /** @default 0 */
             seed: number;
-            /** Revision */
             revision?: number | null;
         };
+        Rebalanced: {
+            plans: components["schemas"]["PlanMade"][];
+            changed: string[];
+            removed: string[];
+            moved_weight: number;
+            moved_share: number;
+            moved_units: number;
+            changed_grids: number;
+            least_share: number;
+            certain_share: number;
+            deviation: number;
+            within_tolerance: number;
+            stuck: components["schemas"]["Stuck"][];
+        };
         /**
-         * Rebase
          * @example {
          *       "mine": false,
          *       "name": "2027 草案 改"
          *     }
          */
         Rebase: {
-            /** Name */
             name?: string | null;
-            /** Onto */
             onto?: string | null;
-            /**
-             * Mine
-             * @default false
-             */
+            /** @default false */
             mine: boolean;
         };
+        Rebased: {
+            id: number;
+            name: string;
+            before: string;
+            onto: string;
+            mine: number;
+            theirs: number;
+            both: number;
+        };
+        RejectStored: {
+            row: number;
+            column: string | null;
+            value: string | null;
+            code: string;
+            why_zh: string;
+            why_en: string;
+            do_zh: string;
+            do_en: string;
+        };
+        RejectTold: {
+            row: number;
+            column: string | null;
+            value: string | null;
+            code: string;
+            why: components["schemas"]["Both"];
+            do: components["schemas"]["Both"];
+        };
         /**
-         * Remark
          * @example {
          *       "body": "河东几栋楼应归北街。",
          *       "grid": "110101001001002"
          *     }
          */
-        Remark: {
-            /** Body */
+        "Remark-Input": {
             body: string;
-            /** Grid */
             grid?: string | null;
-            /** Answers */
             answers?: number | null;
         };
+        "Remark-Output": {
+            id: number;
+            grid: string | null;
+            body: string;
+            /** Format: date-time */
+            at: string;
+            revision: number;
+            /** @enum {string} */
+            state: "held" | "released" | "refused";
+            decided_by: string | null;
+            decided_at: string | null;
+            answer: string | null;
+            answered_by: string | null;
+            answered_at: string | null;
+        };
+        RemarkCounts: {
+            held: number;
+            released: number;
+            refused: number;
+        };
+        RemarkHeld: {
+            remark: components["schemas"]["Remark-Output"];
+        };
+        RemarkMade: {
+            /** @enum {string} */
+            state: "held" | "released" | "refused";
+            body: string;
+            masked: string[];
+        };
         /**
-         * Rename
          * @example {
          *       "grid": "110101001001002",
          *       "name": "北街",
@@ -2086,42 +2965,173 @@ export interface components {
          *     }
          */
         Rename: {
-            /** Revision */
             revision?: number | null;
-            /** Grid */
             grid: string;
-            /** Name */
             name?: string | null;
-            /** Code */
             code?: string | null;
         };
-        /** ReportOf */
+        Repeats: {
+            units: string[];
+            lon: number[];
+            lat: number[];
+            category: string[];
+            category_name: string[];
+            category_name_en: (string | null)[];
+            n: number[];
+            first: string[];
+            last: string[];
+            places: number;
+            cases: number;
+            version: string;
+        };
+        Replay: {
+            a: components["schemas"]["Under"];
+            b: components["schemas"]["Under"];
+            period: [
+                string,
+                string
+            ] | null;
+            weeks: number;
+            /** @enum {string} */
+            weight: "cases" | "workload";
+            near_m: number;
+            n: number;
+            outside: number;
+            unplaced: number;
+            decided: number;
+            overdue_share: number | null;
+            replicates: number;
+            seed: number;
+            figures: {
+                [key: string]: components["schemas"]["Paired"];
+            };
+            loads: [
+                {
+                    [key: string]: number;
+                },
+                {
+                    [key: string]: number;
+                }
+            ];
+        };
         ReportOf: {
             /**
-             * Format
              * @default pdf
              * @enum {string}
              */
             format: "html" | "pdf" | "xlsx";
-            /** Lang */
             lang?: ("zh" | "en") | null;
             view?: components["schemas"]["ViewOf"];
         };
+        RuleBroken: {
+            code: string;
+            grid: string | null;
+            measured: unknown;
+            allowed: unknown;
+            zh: string;
+            en: string;
+            do_zh: string;
+            do_en: string;
+            units: string[];
+            area_m2: number | null;
+            column: string | null;
+            rule: string;
+        };
+        RuleWords: {
+            zh: string;
+            en: string;
+            exceptions: boolean;
+        };
+        Run: {
+            id: number;
+            kind: string;
+            source: string;
+            file_name: string;
+            sha256: string;
+            crs: string | null;
+            encoding: string | null;
+            rows_in: number;
+            rows_added: number;
+            rows_updated: number;
+            rows_unchanged: number;
+            rows_duplicate: number;
+            rows_rejected: number;
+            rows_unplaced: number;
+            rejects_by_code: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            started_at: string;
+            /** Format: date-time */
+            finished_at: string;
+            by: string | null;
+        };
+        RunTold: {
+            id: number;
+            kind: string;
+            source: string;
+            file_name: string;
+            sha256: string;
+            crs: string | null;
+            encoding: string | null;
+            rows_in: number;
+            rows_added: number;
+            rows_updated: number;
+            rows_unchanged: number;
+            rows_duplicate: number;
+            rows_rejected: number;
+            rows_unplaced: number;
+            rejects_by_code: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            started_at: string;
+            /** Format: date-time */
+            finished_at: string;
+            by: string | null;
+            options: {
+                [key: string]: unknown;
+            };
+            layout: {
+                [key: string]: unknown;
+            };
+            warnings: components["schemas"]["Warned"][];
+            personal_columns: {
+                [key: string]: number;
+            };
+            report: {
+                [key: string]: unknown;
+            };
+            rejects: components["schemas"]["RejectStored"][];
+            rejects_next: number | null;
+        };
+        Runs: {
+            runs: components["schemas"]["Run"][];
+            next: number | null;
+        };
         /**
-         * Said
          * @example {
          *       "body": "河东几栋楼应归北街。",
          *       "grid": "110101001001002"
          *     }
          */
         Said: {
-            /** Body */
             body: string;
-            /** Grid */
             grid?: string | null;
         };
+        Sampled: {
+            plan_id: number;
+            name: string;
+            weight: string;
+            tolerance: number;
+            plans: number;
+            chains: number;
+            steps: number;
+            changed_share: number;
+            mixed: boolean;
+            measures: components["schemas"]["Ranked"][];
+        };
         /**
-         * Sampling
          * @example {
          *       "chains": 4,
          *       "plans": 1000,
@@ -2129,34 +3139,95 @@ export interface components {
          *     }
          */
         Sampling: {
-            /**
-             * Weight
-             * @default cases
-             */
+            /** @default cases */
             weight: string;
-            /**
-             * Tolerance
-             * @default 0.1
-             */
+            /** @default 0.1 */
             tolerance: number;
-            /**
-             * Plans
-             * @default 1000
-             */
+            /** @default 1000 */
             plans: number;
-            /**
-             * Chains
-             * @default 4
-             */
+            /** @default 4 */
             chains: number;
-            /**
-             * Seed
-             * @default 0
-             */
+            /** @default 0 */
             seed: number;
         };
+        Scorecard: {
+            plan: string;
+            plan_id: number;
+            weight: string;
+            tolerance: number;
+            near_m: number;
+            missing: {
+                [key: string]: components["schemas"]["Both"];
+            };
+            notes: {
+                [key: string]: unknown;
+            };
+            grids: number | null;
+            units: number | null;
+            open_units: number | null;
+            total: number | null;
+            mean_load: number | null;
+            largest_deviation: number | null;
+            mean_deviation: number | null;
+            gini: number | null;
+            within_tolerance: number | null;
+            largest_forgiven: number | null;
+            forgiven_grids: number | null;
+            compactness: number | null;
+            compactness_least: number | null;
+            reock: number | null;
+            reock_least: number | null;
+            cut_edges: number | null;
+            cut_share: number | null;
+            cut_length_m: number | null;
+            contiguous: number | null;
+            crossing: number | null;
+            broken_areas: number | null;
+            areas: number | null;
+            barrier_grids: number | null;
+            barrier_inside_m: number | null;
+            walking_span_m: number | null;
+            walking_span_median_m: number | null;
+            households_in_band: number | null;
+            posts: number | null;
+            posts_needed: number | null;
+            posts_share: number | null;
+            short_grids: number | null;
+            stays_area: number | null;
+            stays_units: number | null;
+            stays_households: number | null;
+            stays_cases: number | null;
+            near_line_share: number | null;
+            near_line_cases: number | null;
+            placed_cases: number | null;
+        };
+        Scores: {
+            a: components["schemas"]["Scorecard"];
+            b: components["schemas"]["Scorecard"];
+        };
         /**
-         * Setting
+         * @example {
+         *       "revision": 12
+         *     }
+         */
+        Seen: {
+            revision?: number | null;
+        };
+        Series: {
+            /** @enum {string} */
+            bucket: "day" | "week" | "month";
+            by: string | null;
+            code: string | null;
+            starts: string[];
+            values: (number | null)[];
+            n: number[];
+            suppressed: boolean[];
+            total: number | null;
+            suppressed_total: number | null;
+            k: number;
+            version: string;
+        };
+        /**
          * @example {
          *       "bands": {
          *         "households": [
@@ -2170,21 +3241,15 @@ export interface components {
          *     }
          */
         Setting: {
-            /** Revision */
             revision?: number | null;
-            /** Nesting */
             nesting?: ("strict" | "soft" | "free") | null;
-            /** Bands */
             bands?: {
                 [key: string]: (number | null)[] | number;
             } | null;
-            /** Weights */
             weights?: string[] | null;
-            /** Tolerance */
             tolerance?: number | null;
         };
         /**
-         * SignIn
          * @example {
          *       "name": "李明",
          *       "password": "…"
@@ -2194,15 +3259,11 @@ export interface components {
          *     }
          */
         SignIn: {
-            /** Name */
             name?: string | null;
-            /** Password */
             password?: string | null;
-            /** Token */
             token?: string | null;
         };
         /**
-         * Split
          * @example {
          *       "grid": "110101001001002",
          *       "posts": [
@@ -2213,51 +3274,129 @@ export interface components {
          *     }
          */
         Split: {
-            /** Revision */
             revision?: number | null;
-            /** Grid */
             grid: string;
-            /**
-             * Parts
-             * @default 2
-             */
+            /** @default 2 */
             parts: number;
-            /** Posts */
             posts?: number[] | null;
-            /** Line */
             line?: number[][] | null;
-            /**
-             * Seed
-             * @default 0
-             */
+            /** @default 0 */
             seed: number;
         };
+        Standing: {
+            grids: number;
+            units: number;
+            open_units: number;
+            weight: string;
+            total: number;
+            load_per_post: number;
+            largest_deviation: number | null;
+            tolerance: number;
+            within_tolerance: number | null;
+            compactness: number;
+            contiguous: number;
+            crossing: number;
+            cut_edges: number;
+        };
+        Stuck: {
+            code: string;
+            grid: string | null;
+            measured: number;
+            allowed: number;
+            zh: string;
+            en: string;
+            do_zh: string;
+            do_en: string;
+        };
+        Summary: {
+            by: string | null;
+            code: string[];
+            period: components["schemas"]["Period"];
+            /** @enum {string} */
+            versus: "previous" | "last-year";
+            previous: components["schemas"]["Days"] | null;
+            previous_reason: string | null;
+            asof: string | null;
+            previous_asof: string | null;
+            total: number | null;
+            unplaced: number | null;
+            outside: number | null;
+            figures: components["schemas"]["Figure"][];
+            caveats: string[];
+            k: number;
+            version: string;
+        };
+        TableImported: {
+            plan_id: number;
+            name: string;
+            grids: number;
+            units: number;
+            open_units: number;
+            /** @enum {string} */
+            nesting: "strict" | "soft" | "free";
+        };
+        TokenIssued: {
+            token: string;
+            id: number;
+            label: string;
+            /** Format: date-time */
+            expires_at: string;
+        };
+        TokenTold: {
+            id: number;
+            label: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            seen_at: string | null;
+        };
+        Translated: {
+            layer: string;
+            grid: string;
+            merged: string;
+            units: number;
+            area_m2: number;
+            share_of_grid: number;
+            share_of_merged: number;
+        };
+        Under: {
+            plan: string;
+            plan_id: number;
+            grids: number;
+            assigned: number;
+            unassigned: number;
+            largest_load: number;
+            median_load: number;
+            overdue_lowest: number | null;
+            overdue_highest: number | null;
+            overdue_highest_grid: string | null;
+        };
         /**
-         * UnitAndLine
          * @example {
          *       "line": "LINESTRING (116.30 39.90, 116.31 39.90)",
          *       "unit": "110101001001017"
          *     }
          */
         UnitAndLine: {
-            /** Line */
             line: string | {
                 [key: string]: unknown;
             };
-            /** Unit */
             unit: string;
         };
-        /** UnitMove */
+        UnitCut: {
+            unit: string;
+            parts: string[];
+            area_m2: number[];
+            cases: number;
+            facilities: number;
+        };
         UnitMove: {
-            /** Unit Ids */
             unit_ids?: number[] | null;
-            /** Unit Codes */
             unit_codes?: string[] | null;
-            /** To Grid */
             to_grid: string | null;
         };
         /**
-         * UnitMoves
          * @example {
          *       "revision": 12,
          *       "to_grid": "110101001001002",
@@ -2267,114 +3406,404 @@ export interface components {
          *     }
          */
         UnitMoves: {
-            /** Revision */
             revision?: number | null;
-            /** Unit Ids */
             unit_ids?: number[] | null;
-            /** Unit Codes */
             unit_codes?: string[] | null;
-            /** To Grid */
             to_grid?: string | null;
-            /** Moves */
             moves?: components["schemas"]["UnitMove"][] | null;
         };
         /**
-         * Until
          * @example {
          *       "until": "2027-01-31"
          *     }
          */
         Until: {
-            /**
-             * Until
-             * Format: date
-             */
+            /** Format: date */
             until: string;
         };
-        /** ViewOf */
+        User: {
+            name: string;
+            /** @enum {string} */
+            role: "public" | "worker" | "supervisor" | "planner" | "admin";
+            area: components["schemas"]["AreaTold"] | null;
+            password: boolean;
+            oidc: boolean;
+            /** Format: date-time */
+            created_at: string;
+            disabled_at: string | null;
+            seen_at: string | null;
+            sessions: number;
+            tokens: components["schemas"]["TokenTold"][];
+            password_made?: string | null;
+        };
+        Users: {
+            users: components["schemas"]["User"][];
+        };
         ViewOf: {
-            /**
-             * By
-             * @default grid
-             */
+            /** @default grid */
             by: string;
-            /** Code */
             code?: string[];
-            /**
-             * Plan
-             * @default current
-             */
+            /** @default current */
             plan: string;
-            /** From */
             from?: string | null;
-            /** To */
             to?: string | null;
-            /** Category */
             category?: string[];
-            /** Origin */
             origin?: ("unknown" | "citizen" | "patrol" | "sensor" | "other")[];
-            /** Status */
             status?: ("open" | "closed" | "void")[];
             /**
-             * Measure
              * @default cases
              * @enum {string}
              */
             measure: "cases" | "open" | "overdue" | "per_km2" | "per_1000_households" | "median_days_to_close" | "response_share" | "resolved_share" | "satisfied_share";
-            /** Asof */
             asof?: string | null;
             /**
-             * Versus
              * @default previous
              * @enum {string}
              */
             versus: "previous" | "last-year";
         };
-        /** Who */
+        Violation: {
+            code: string;
+            grid: string | null;
+            measured: unknown;
+            allowed: unknown;
+            zh: string;
+            en: string;
+            do_zh: string;
+            do_en: string;
+            units: string[];
+            area_m2: number | null;
+            column: string | null;
+        };
+        Warned: {
+            code: string;
+            zh: string;
+            en: string;
+            count: number;
+            rows: number[];
+        };
         Who: {
-            /** Role */
-            role: string;
-            /** Area */
-            area: {
-                [key: string]: string;
-            } | null;
-            /** Name */
+            /** @enum {string} */
+            role: "public" | "worker" | "supervisor" | "planner" | "admin";
+            area: components["schemas"]["AreaTold"] | null;
             name: string | null;
-            /** Expires At */
             expires_at: string | null;
-            /** Oidc */
             oidc: string | null;
         };
-        /**
-         * Seen
-         * @example {
-         *       "revision": 12
-         *     }
-         */
-        api__routers__approval__Seen: {
-            /** Revision */
-            revision?: number | null;
+        Zones: {
+            by: string;
+            plan: components["schemas"]["PlanName"] | null;
+            codes: string[];
+            names: string[];
+            parents: (string | null)[];
+            area_m2: (number | null)[];
+            households: (number | null)[] | null;
+            lon: number[];
+            lat: number[];
+            bbox: [
+                number,
+                number,
+                number,
+                number
+            ][];
         };
         /**
-         * Seen
          * @example {
-         *       "revision": 12
+         *       "detail": "参数 limit：应为整数。",
+         *       "field": "limit",
+         *       "instance": "/api/cases",
+         *       "lang": "zh",
+         *       "status": 400,
+         *       "type": "urn:wangge:problem:parameter-invalid"
          *     }
          */
-        api__routers__draft_bodies__Seen: {
-            /** Revision */
-            revision?: number | null;
-        };
         Problem: {
-            /** @example urn:wangge:problem:parameter-invalid */
+            measured?: unknown;
+            allowed?: unknown;
+            plan?: unknown;
+            state?: string;
+            winner?: unknown;
+            approved_at?: unknown;
+            revision?: number;
+            author?: string;
+            at?: string;
+            grids?: unknown[];
+            units?: unknown[];
+            changed?: unknown;
+            violations?: unknown[];
+            gap?: unknown;
+            job?: number;
+            approvers?: string[];
+            suggested?: string[];
+            missing?: unknown;
+            shares?: unknown;
+            row?: number;
             type: string;
             title: string;
             status: number;
             detail: string;
             instance: string;
-            field?: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             lang: "zh" | "en";
+            field?: string;
+        };
+        HeatMap: {
+            plan: components["schemas"]["PlanName"] | null;
+            by: string;
+            /** @enum {string} */
+            measure: "cases" | "open" | "overdue" | "per_km2" | "per_1000_households" | "median_days_to_close" | "response_share" | "resolved_share" | "satisfied_share";
+            breaks: number[];
+            unit: string;
+            period: components["schemas"]["Period"];
+            asof: string | null;
+            total: number | null;
+            unplaced: number;
+            outside: number;
+            unassigned: number;
+            overlaps: number;
+            suppressed_total: number | null;
+            k: number;
+            version: string;
+            codes: string[];
+            names: string[];
+            values: (number | null)[];
+            n: number[];
+            suppressed: boolean[];
+        };
+        HeatValues: {
+            plan: components["schemas"]["PlanName"] | null;
+            by: string;
+            /** @enum {string} */
+            measure: "cases" | "open" | "overdue" | "per_km2" | "per_1000_households" | "median_days_to_close" | "response_share" | "resolved_share" | "satisfied_share";
+            breaks: number[];
+            unit: string;
+            period: components["schemas"]["Period"];
+            asof: string | null;
+            total: number | null;
+            unplaced: number;
+            outside: number;
+            unassigned: number;
+            overlaps: number;
+            suppressed_total: number | null;
+            k: number;
+            version: string;
+            values: (number | null)[];
+            n?: number[];
+            suppressed?: boolean[];
+        };
+        SupplyMap: {
+            plan: components["schemas"]["PlanName"] | null;
+            by: string;
+            /** @enum {string} */
+            measure: "count" | "capacity" | "per_1000_households" | "share_within_minutes";
+            breaks: number[];
+            kind: string | null;
+            unit: string;
+            total: number;
+            unplaced: number;
+            outside: number;
+            suppressed_total: number;
+            codes: string[];
+            names: string[];
+            values: (number | null)[];
+            n: number[];
+            suppressed: boolean[];
+        };
+        VectorLayer: {
+            id: string;
+            fields: {
+                [key: string]: string;
+            };
+        };
+        TileSet: {
+            /** @constant */
+            tilejson: "3.0.0";
+            name: string;
+            /** @constant */
+            scheme: "xyz";
+            tiles: string[];
+            minzoom: number;
+            maxzoom: number;
+            bounds: [
+                number,
+                number,
+                number,
+                number
+            ];
+            vector_layers: components["schemas"]["VectorLayer"][];
+        };
+        ZoneFeature: {
+            /** @constant */
+            type: "Feature";
+            id: string;
+            geometry: {
+                [key: string]: unknown;
+            } | null;
+            properties: components["schemas"]["ZoneProperties"];
+        };
+        ZoneProperties: {
+            code: string;
+            name: string;
+            value: number | null;
+            n: number;
+            suppressed: boolean;
+        };
+        HeatFeatures: {
+            plan: components["schemas"]["PlanName"] | null;
+            by: string;
+            /** @enum {string} */
+            measure: "cases" | "open" | "overdue" | "per_km2" | "per_1000_households" | "median_days_to_close" | "response_share" | "resolved_share" | "satisfied_share";
+            breaks: number[];
+            unit: string;
+            period: components["schemas"]["Period"];
+            asof: string | null;
+            total: number | null;
+            unplaced: number;
+            outside: number;
+            unassigned: number;
+            overlaps: number;
+            suppressed_total: number | null;
+            k: number;
+            version: string;
+            /** @constant */
+            type: "FeatureCollection";
+            features: components["schemas"]["ZoneFeature"][];
+        };
+        SupplyFeatures: {
+            plan: components["schemas"]["PlanName"] | null;
+            by: string;
+            /** @enum {string} */
+            measure: "count" | "capacity" | "per_1000_households" | "share_within_minutes";
+            breaks: number[];
+            kind: string | null;
+            unit: string;
+            total: number;
+            unplaced: number;
+            outside: number;
+            suppressed_total: number;
+            /** @constant */
+            type: "FeatureCollection";
+            features: components["schemas"]["ZoneFeature"][];
+        };
+        UnitMoved: {
+            unit: string;
+            grid_before: string | null;
+            grid_after: string | null;
+        };
+        UnitMovedFeature: {
+            /** @constant */
+            type: "Feature";
+            geometry: {
+                [key: string]: unknown;
+            };
+            properties: components["schemas"]["UnitMoved"];
+        };
+        ChangedGround: {
+            /** @constant */
+            type: "FeatureCollection";
+            features: components["schemas"]["UnitMovedFeature"][];
+        };
+        ChangedShare: {
+            area_share: number;
+        };
+        GroundFeature: {
+            /** @constant */
+            type: "Feature";
+            geometry: {
+                [key: string]: unknown;
+            };
+            properties: components["schemas"]["ChangedShare"];
+        };
+        GroundChanging: {
+            /** @constant */
+            type: "FeatureCollection";
+            features: components["schemas"]["GroundFeature"][];
+        };
+        CaseFacts: {
+            id: number;
+            source: string;
+            source_case_id: string;
+            /** Format: date-time */
+            opened_at: string;
+            dispatched_at: string | null;
+            due_at: string | null;
+            closed_at: string | null;
+            /** @enum {string} */
+            status: "open" | "closed" | "void";
+            /** @enum {string} */
+            origin: "unknown" | "citizen" | "patrol" | "sensor" | "other";
+            urgency: number | null;
+            satisfied: boolean | null;
+            responsible_body: string | null;
+            repeat_of: string | null;
+            description: string | null;
+            attributes: {
+                [key: string]: unknown;
+            } | null;
+            category: string;
+            category_name: string;
+            category_name_en: string | null;
+            unit: string | null;
+        };
+        CaseRowFeature: {
+            /** @constant */
+            type: "Feature";
+            id: number;
+            geometry: components["schemas"]["Point"] | null;
+            properties: components["schemas"]["CaseFacts"];
+        };
+        Point: {
+            /** @constant */
+            type: "Point";
+            coordinates: [
+                number,
+                number
+            ];
+        };
+        CaseFeatures: {
+            area?: components["schemas"]["AreaTold"] | null;
+            notice?: components["schemas"]["Notice"];
+            /** @constant */
+            type: "FeatureCollection";
+            features: components["schemas"]["CaseRowFeature"][];
+            next: string | null;
+        };
+        CaseTold: {
+            /** @enum {string} */
+            stage: "opened" | "dispatched" | "closed" | "void";
+            late: boolean | null;
+            history: components["schemas"]["Happened"][];
+            id: number;
+            source: string;
+            source_case_id: string;
+            /** Format: date-time */
+            opened_at: string;
+            dispatched_at: string | null;
+            due_at: string | null;
+            closed_at: string | null;
+            /** @enum {string} */
+            status: "open" | "closed" | "void";
+            /** @enum {string} */
+            origin: "unknown" | "citizen" | "patrol" | "sensor" | "other";
+            urgency: number | null;
+            satisfied: boolean | null;
+            responsible_body: string | null;
+            repeat_of: string | null;
+            description: string | null;
+            attributes: {
+                [key: string]: unknown;
+            } | null;
+            category: string;
+            category_name: string;
+            category_name_en: string | null;
+            unit: string | null;
+        };
+        CaseFeature: {
+            /** @constant */
+            type: "Feature";
+            id: number;
+            geometry: components["schemas"]["Point"] | null;
+            properties: components["schemas"]["CaseTold"];
         };
     };
     responses: never;
@@ -2401,7 +3830,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Alive"];
                 };
             };
         };
@@ -2422,7 +3851,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Ready"];
                 };
             };
         };
@@ -2551,14 +3980,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            200: {
+            303: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "text/html": unknown;
-                    "application/json": unknown;
-                };
+                content?: never;
             };
         };
     };
@@ -2575,14 +4001,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            200: {
+            303: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "text/html": unknown;
-                    "application/json": unknown;
-                };
+                content?: never;
             };
         };
     };
@@ -2602,7 +4025,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Users"];
                 };
             };
         };
@@ -2622,20 +4045,12 @@ export interface operations {
             };
         };
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["User"];
                 };
             };
         };
@@ -2662,7 +4077,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["User"];
                 };
             };
         };
@@ -2689,7 +4104,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["User"];
                 };
             };
         };
@@ -2711,20 +4126,12 @@ export interface operations {
             };
         };
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["TokenIssued"];
                 };
             };
         };
@@ -2748,7 +4155,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["User"];
                 };
             };
         };
@@ -2772,7 +4179,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Acts"];
                 };
             };
         };
@@ -2793,7 +4200,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Chain"];
                 };
             };
         };
@@ -2814,7 +4221,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["City"];
                 };
             };
         };
@@ -2835,7 +4242,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Plans"];
                 };
             };
         };
@@ -2855,20 +4262,12 @@ export interface operations {
             };
         };
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["PlanBegun"];
                 };
             };
         };
@@ -2891,7 +4290,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Plan"];
                 };
             };
         };
@@ -2914,7 +4313,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Discarded"];
                 };
             };
         };
@@ -2937,7 +4336,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Check"];
                 };
             };
         };
@@ -2963,7 +4362,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Scorecard"];
                 };
             };
         };
@@ -2993,8 +4392,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                    "application/geo+json": unknown;
+                    "application/json": components["schemas"]["Comparison"];
+                    "application/geo+json": components["schemas"]["ChangedGround"];
                 };
             };
         };
@@ -3027,7 +4426,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Replay"];
                 };
             };
         };
@@ -3078,12 +4477,12 @@ export interface operations {
             };
         };
         responses: {
-            200: {
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["PlansMerged"];
                 };
             };
         };
@@ -3103,20 +4502,12 @@ export interface operations {
             };
         };
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Job"];
                 };
             };
         };
@@ -3138,20 +4529,12 @@ export interface operations {
             };
         };
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Job"];
                 };
             };
         };
@@ -3173,20 +4556,12 @@ export interface operations {
             };
         };
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Job"];
                 };
             };
         };
@@ -3212,20 +4587,12 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Job"];
                 };
             };
         };
@@ -3272,7 +4639,6 @@ export interface operations {
                 };
                 content: {
                     "application/geo+json": unknown;
-                    "application/json": unknown;
                 };
             };
         };
@@ -3322,7 +4688,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["PlanDated"];
                 };
             };
         };
@@ -3340,7 +4706,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["api__routers__approval__Seen"];
+                "application/json": components["schemas"]["Seen"];
             };
         };
         responses: {
@@ -3349,7 +4715,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["PlanDated"];
                 };
             };
         };
@@ -3376,7 +4742,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Edited"];
                 };
             };
         };
@@ -3403,7 +4769,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Edited"];
                 };
             };
         };
@@ -3430,7 +4796,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Edited"];
                 };
             };
         };
@@ -3457,7 +4823,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Edited"];
                 };
             };
         };
@@ -3475,7 +4841,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["api__routers__draft_bodies__Seen"];
+                "application/json": components["schemas"]["Seen"];
             };
         };
         responses: {
@@ -3484,7 +4850,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Edited"];
                 };
             };
         };
@@ -3502,7 +4868,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["api__routers__draft_bodies__Seen"];
+                "application/json": components["schemas"]["Seen"];
             };
         };
         responses: {
@@ -3511,7 +4877,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Edited"];
                 };
             };
         };
@@ -3538,7 +4904,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Edited"];
                 };
             };
         };
@@ -3565,7 +4931,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Edited"];
                 };
             };
         };
@@ -3592,7 +4958,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Edited"];
                 };
             };
         };
@@ -3619,7 +4985,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Edited"];
                 };
             };
         };
@@ -3642,7 +5008,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["GridTable"];
                 };
             };
         };
@@ -3666,7 +5032,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["AssignmentOf"];
                 };
             };
         };
@@ -3691,7 +5057,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Edits"];
                 };
             };
         };
@@ -3714,7 +5080,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Ground"];
                 };
             };
         };
@@ -3738,7 +5104,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["News"];
                 };
             };
         };
@@ -3760,20 +5126,12 @@ export interface operations {
             };
         };
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Excepted"];
                 };
             };
         };
@@ -3798,7 +5156,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Exceptions"];
                 };
             };
         };
@@ -3820,20 +5178,12 @@ export interface operations {
             };
         };
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Rebased"];
                 };
             };
         };
@@ -3857,7 +5207,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Lineage"];
                 };
             };
         };
@@ -3881,7 +5231,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Comments"];
                 };
             };
         };
@@ -3899,24 +5249,16 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Remark"];
+                "application/json": components["schemas"]["Remark-Input"];
             };
         };
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CommentMade"];
                 };
             };
         };
@@ -3944,7 +5286,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["CommentHeld"];
                 };
             };
         };
@@ -3967,7 +5309,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Consultation"];
                 };
             };
         };
@@ -3990,8 +5332,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/geo+json": unknown;
                     "application/json": unknown;
+                    "application/geo+json": components["schemas"]["GroundChanging"];
                 };
             };
         };
@@ -4039,20 +5381,12 @@ export interface operations {
             };
         };
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["RemarkMade"];
                 };
             };
         };
@@ -4075,7 +5409,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["ConsultationTold"];
                 };
             };
         };
@@ -4102,7 +5436,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["ConsultationTold"];
                 };
             };
         };
@@ -4125,7 +5459,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["ConsultationTold"];
                 };
             };
         };
@@ -4153,7 +5487,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["RemarkHeld"];
                 };
             };
         };
@@ -4181,7 +5515,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["RemarkHeld"];
                 };
             };
         };
@@ -4203,20 +5537,12 @@ export interface operations {
             };
         };
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["UnitCut"];
                 };
             };
         };
@@ -4238,20 +5564,12 @@ export interface operations {
             };
         };
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["UnitCut"];
                 };
             };
         };
@@ -4288,8 +5606,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                    "application/geo+json": unknown;
+                    "application/json": components["schemas"]["Cases"];
+                    "application/geo+json": components["schemas"]["CaseFeatures"];
                 };
             };
         };
@@ -4312,8 +5630,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                    "application/geo+json": unknown;
+                    "application/json": components["schemas"]["Case"];
+                    "application/geo+json": components["schemas"]["CaseFeature"];
                 };
             };
         };
@@ -4336,7 +5654,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Runs"];
                 };
             };
         };
@@ -4359,7 +5677,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["RunTold"];
                 };
             };
         };
@@ -4384,7 +5702,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Jobs"];
                 };
             };
         };
@@ -4408,7 +5726,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Job"];
                 };
             };
         };
@@ -4426,12 +5744,12 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            200: {
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Job"];
                 };
             };
         };
@@ -4456,7 +5774,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Loads"];
                 };
             };
         };
@@ -4491,20 +5809,12 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Job"];
                 };
             };
         };
@@ -4529,7 +5839,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["RunTold"];
                 };
             };
         };
@@ -4575,7 +5885,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Exports"];
                 };
             };
         };
@@ -4600,7 +5910,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
                     "application/geopackage+sqlite3": unknown;
                     "application/geo+json": unknown;
                     "application/zip": unknown;
@@ -4609,6 +5918,14 @@ export interface operations {
                     "application/vnd.google-earth.kml+xml": unknown;
                     "text/csv": unknown;
                     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
                 };
             };
         };
@@ -4662,7 +5979,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Zones"];
                 };
             };
         };
@@ -4692,7 +6009,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Series"];
                 };
             };
         };
@@ -4722,7 +6039,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Categories"];
                 };
             };
         };
@@ -4753,7 +6070,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Summary"];
                 };
             };
         };
@@ -4782,7 +6099,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Matrix"];
                 };
             };
         };
@@ -4812,7 +6129,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Indicators"];
                 };
             };
         };
@@ -4842,7 +6159,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["Repeats"];
                 };
             };
         };
@@ -4890,7 +6207,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
         };
@@ -4964,9 +6283,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["HeatMap"] | components["schemas"]["HeatValues"];
                     "application/vnd.apache.arrow.stream": unknown;
-                    "application/geo+json": unknown;
+                    "application/geo+json": components["schemas"]["HeatFeatures"];
                 };
             };
         };
@@ -4998,9 +6317,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["HeatMap"] | components["schemas"]["HeatValues"];
                     "application/vnd.apache.arrow.stream": unknown;
-                    "application/geo+json": unknown;
+                    "application/geo+json": components["schemas"]["HeatFeatures"];
                 };
             };
         };
@@ -5033,9 +6352,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["HeatMap"] | components["schemas"]["HeatValues"];
                     "application/vnd.apache.arrow.stream": unknown;
-                    "application/geo+json": unknown;
+                    "application/geo+json": components["schemas"]["HeatFeatures"];
                 };
             };
         };
@@ -5064,9 +6383,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["SupplyMap"];
                     "application/vnd.apache.arrow.stream": unknown;
-                    "application/geo+json": unknown;
+                    "application/geo+json": components["schemas"]["SupplyFeatures"];
                 };
             };
         };
@@ -5093,7 +6412,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["TileSet"];
                 };
             };
         };
@@ -5146,7 +6465,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["TileSet"];
                 };
             };
         };
@@ -5193,7 +6512,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["TileSet"];
                 };
             };
         };

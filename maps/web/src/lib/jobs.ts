@@ -1,34 +1,14 @@
 // Long work, asked for and followed: the service holds each answer back until there is something new.
 import { answer, ask, Problem } from "./api.ts";
-import type { Lang } from "./types.ts";
+import type { Answer, Lang } from "./types.ts";
 
 const WAIT_S = 20;
 const REST_MS = 400; // between looks at a running job, whose progress changes all the time
 const AWAY_MS = 1000; // a service that is away is asked again
 
-export interface JobProblem {
-  type: string;
-  detail: string;
-  field: string | null;
-  suggested?: string[];
-}
-
-export interface Job<R = unknown> {
-  id: number;
-  kind: string;
-  state: "queued" | "running" | "done" | "failed" | "cancelled";
-  stage: string;
-  done: number;
-  total: number | null;
-  result: R | null;
-  problem: JobProblem | null;
-  author: string;
-  asked_at: string;
-  finished_at: string | null;
-  cancel_asked_at: string | null;
-  about?: Record<string, unknown>;
-  notice?: { zh: string; en: string; code: string };
-}
+export type JobProblem = Answer["JobProblem"];
+/** A job whose kind is known, and with it what comes of it. */
+export type Job<R = unknown> = Omit<Answer["Job"], "result"> & { result: R | null };
 
 export const isOver = (job: Job): boolean => job.state !== "queued" && job.state !== "running";
 

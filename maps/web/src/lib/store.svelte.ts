@@ -9,7 +9,7 @@ import { say, sayWord } from "./i18n.ts";
 import type { Key } from "./messages.ts";
 import { route } from "./route.svelte.ts";
 import { bucketFor, dayOf, type Period, type Preset, presetPeriod } from "./period.ts";
-import type { Bucket, City, Heat, Indicators, Lang, Series, Summary, Who, Zones } from "./types.ts";
+import type { Answer, Bucket, City, Heat, Indicators, Lang, Series, Summary, Who, Zones } from "./types.ts";
 import { asOfDay, coverageOf, isHexagon, MOST_ZONES, readView, resolutionFor, START, type View, writeView } from "./view.ts";
 
 export interface Row {
@@ -31,7 +31,7 @@ export const WALK_MINUTES = 15; // of the measure "coverage:KIND"
 const readerOf = (who: Who): string => [who.name, who.role, who.area?.level, who.area?.code].join("/");
 
 /** What an answer about facilities has not, and an answer about cases has. */
-const NO_CASES = { suppressed: [], unassigned: 0, period: { from: null, to: null }, asof: null, version: "" };
+const NO_CASES = { unassigned: 0, overlaps: 0, period: { from: null, to: null }, asof: null, k: 0, version: "" };
 
 class Store {
   lang = $state<Lang>("zh");
@@ -236,12 +236,12 @@ class Store {
   async loadHeat(url: string): Promise<void> {
     if (url === this.heatAsked) return;
     this.heatAsked = url;
-    const [hexagons, period, kind] = [this.by === "hexagon", this.period, coverageOf(this.view.measure)];
+    const [hexagons, period] = [this.by === "hexagon", this.period];
     await this.during(async () => {
-      const heat = await this.answers.get<Heat>(url, this.lang);
+      const heat = await this.answers.get<Answer["HeatMap"] | Answer["SupplyMap"]>(url, this.lang);
       const zones = hexagons ? (await import("../map/hexagons.ts")).zonesOf(heat.codes.filter(isHexagon), (c) => this.nameOf(c)) : null;
       if (url !== this.heatAsked) return; // a later question was asked meanwhile
-      this.heat = kind ? { ...NO_CASES, ...heat, measure: this.view.measure } : heat;
+      this.heat = "kind" in heat ? { ...NO_CASES, ...heat, measure: this.view.measure } : heat;
       this.heatPeriod = period;
       if (zones) this.zones = zones;
       this.problem = null;

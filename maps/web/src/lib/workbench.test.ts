@@ -19,10 +19,10 @@ test("a change is told by an arrow and a number, not by a colour", () => {
   assert.deepEqual(change("en", { ...FIGURE, differs: false }), { arrow: "≈", text: "+10%", judged: null });
   assert.equal(change("en", { ...FIGURE, previous: null }), null);
   assert.equal(change("en", { ...FIGURE, previous: 0 }), null, "no per cent of nothing");
-  const share = { ...FIGURE, key: "satisfied_share", unit: "share", value: 0.8, previous: 0.85 };
+  const share: Figure = { ...FIGURE, key: "satisfied_share", unit: "share", value: 0.8, previous: 0.85 };
   assert.deepEqual(change("zh", share), { arrow: "▼", text: "5 个百分点", judged: "worse" });
   assert.deepEqual(change("en", { ...share, previous: 0.8 }), { arrow: "＝", text: "0 points", judged: null });
-  const days = { ...FIGURE, key: "median_days_to_close", unit: "days", value: 0.271, previous: 0.272 };
+  const days: Figure = { ...FIGURE, key: "median_days_to_close", unit: "days", value: 0.271, previous: 0.272 };
   assert.deepEqual(change("en", days), { arrow: "＝", text: "0 days", judged: null }, "no arrow for what rounds to nothing");
 });
 
@@ -52,7 +52,7 @@ test("one zone beside the city", () => {
 });
 
 test("days late are whole days past due", () => {
-  const one = { status: "open", due_at: "2026-10-01T00:00:00Z", closed_at: null };
+  const one = { status: "open", due_at: "2026-10-01T00:00:00Z", closed_at: null } as const;
   assert.equal(lateDays(one, "2026-10-04T12:00:00Z"), 3);
   assert.equal(lateDays(one, "2026-10-01T01:00:00Z"), 1, "late is at least a day");
   assert.equal(lateDays(one, "2026-09-30T00:00:00Z"), 0);

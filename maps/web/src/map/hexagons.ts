@@ -22,7 +22,7 @@ function box(code: string): Bbox {
 export function zonesOf(codes: readonly string[], name: (code: string) => string): Zones {
   const centres = codes.map((code) => cellToLatLng(code));
   return {
-    codes: [...codes], names: codes.map(name), parents: codes.map(() => null), area_m2: codes.map(() => null),
+    by: "hexagon", plan: null, codes: [...codes], names: codes.map(name), parents: codes.map(() => null), area_m2: codes.map(() => null),
     households: null, lon: centres.map((c) => c[1]), lat: centres.map((c) => c[0]), bbox: codes.map(box),
   };
 }

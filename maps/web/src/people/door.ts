@@ -2,72 +2,22 @@
 import { ask, get } from "../lib/api.ts";
 import { say } from "../lib/i18n.ts";
 import { MESSAGES, type Key } from "../lib/messages.ts";
-import type { Lang, Role } from "../lib/types.ts";
+import type { Answer, Lang, Role } from "../lib/types.ts";
 
 export const ROLES: readonly Role[] = ["worker", "supervisor", "planner", "admin", "public"];
 /** Roles that answer for one area. */
 export const isBound = (role: Role): boolean => role === "worker" || role === "supervisor";
 
-export interface AreaOf {
-  level: string;
-  code: string;
-  name?: string | null; // null: not in today's boundaries
-}
-
-export interface Token {
-  id: number;
-  label: string;
-  created_at: string;
-  expires_at: string;
-  seen_at: string | null;
-}
-
-export interface User {
-  name: string;
-  role: Role;
-  area: AreaOf | null;
-  password: boolean;
-  oidc: boolean;
-  created_at: string;
-  disabled_at: string | null;
-  seen_at: string | null;
-  sessions: number;
-  tokens: Token[];
-  password_made?: string | null; // in the answer to what made it, once
-}
-
-export interface Issued {
-  token: string;
-  id: number;
-  label: string;
-  expires_at: string;
-}
-
-export interface Act {
-  id: number;
-  seq: number | null;
-  at: string;
-  who: string;
-  act: string;
-  what: Record<string, unknown>;
-}
-
-export interface Acts {
-  acts: Act[];
-  people: string[];
-  next: number | null;
-}
-
-export interface ChainState {
-  rows: number;
-  head: string;
-  seals: number;
-  first_bad: { seq: number; kind: string; zh: string; en: string } | null;
-}
+export type AreaOf = Answer["AreaOf"];
+export type User = Answer["User"];
+export type Issued = Answer["TokenIssued"];
+export type Act = Answer["Act"];
+export type Acts = Answer["Acts"];
+export type ChainState = Answer["Chain"];
 
 const at = (name: string, rest = ""): string => `/api/users/${encodeURIComponent(name)}${rest}`;
 
-export const users = (lang: Lang): Promise<{ users: User[] }> => get("/api/users", lang);
+export const users = (lang: Lang): Promise<Answer["Users"]> => get("/api/users", lang);
 
 export const addUser = (lang: Lang, body: unknown): Promise<User> => ask("POST", "/api/users", lang, { body });
 

@@ -1,112 +1,21 @@
-// What loads and exports answer, as the pages use it.
+// What loads and exports answer, under the names of the pages; the shapes are those of the interface.
 import type { Geometry } from "geojson";
-import type { Job, JobProblem } from "../../lib/jobs.ts";
-import type { Bbox } from "../../lib/types.ts";
+import type { Answer } from "../../lib/types.ts";
 
-export type What = "boundaries" | "cases" | "facilities" | "network" | "weights";
+export type Evidence = Omit<Answer["Evidence"], "sample"> & { sample: Geometry[] };
+export type Loaded = Omit<Answer["Loaded"], "evidence"> & { evidence: Evidence };
+export type What = Loaded["what"];
 export const WHATS: readonly What[] = ["cases", "boundaries", "facilities", "network", "weights"];
-export type Both = { zh: string; en: string };
 
-export interface RejectRow {
-  row: number;
-  column: string | null;
-  value: string | null;
-  code: string;
-  why: Both;
-  do: Both;
-}
+export type RejectRow = Answer["RejectTold"];
+export type Run = Answer["Run"];
+export type RunDetail = Answer["RunTold"];
+export type Loads = Answer["Loads"];
+export type Export = Answer["Export"];
+export type Exports = Answer["Exports"];
 
-export interface Account {
-  rows_in: number;
-  added: number;
-  updated: number;
-  unchanged: number;
-  duplicate: number;
-  rejected: number;
-  unplaced: number;
-}
-
-export interface Evidence {
-  declared: string | null;
-  asked: string | null;
-  used: string | null;
-  datum: Record<string, number>;
-  datum_by: "outline" | "district" | "inside" | null;
-  better: string | null;
-  bbox: Bbox | null;
-  sample: Geometry[];
-}
-
-export interface Warning extends Both {
-  code: string;
-  count: number;
-  rows: number[];
-}
-
-export interface Loaded extends Account {
-  run: number | null;
-  what: What;
-  source: string;
-  file: string;
-  dry_run: boolean;
-  same_as_run: number | null;
-  encoding: string | null;
-  crs: string | null;
-  columns: { field: string; column: string }[];
-  reason: Both | null;
-  header: string[];
-  evidence: Evidence;
-  rejects: RejectRow[];
-  rejects_by_code: Record<string, number>;
-  warnings: Warning[];
-  personal_columns: Record<string, number>;
-}
-
-/** A stored load, one line of the list. */
-export interface Run {
-  id: number;
-  kind: string;
-  source: string;
-  file_name: string;
-  crs: string | null;
-  encoding: string | null;
-  rows_in: number;
-  rows_added: number;
-  rows_updated: number;
-  rows_unchanged: number;
-  rows_duplicate: number;
-  rows_rejected: number;
-  rows_unplaced: number;
-  rejects_by_code: Record<string, number>;
-  finished_at: string;
-  by: string | null;
-}
-
-export interface RunDetail extends Run {
-  layout: Record<string, unknown>;
-  warnings: Warning[];
-  personal_columns: Record<string, number>;
-  rejects: { row: number; column: string | null; value: string | null; code: string; why_zh: string; why_en: string; do_zh: string; do_en: string }[];
-  rejects_next: number | null;
-}
-
-export interface Export {
-  id: number;
-  state: Job["state"];
-  stage: string;
-  done: number;
-  total: number | null;
-  problem: JobProblem | null;
-  asked: Record<string, unknown>;
-  file: string | null;
-  rows: number | null;
-  bytes: number | null;
-  notices: Both[] | null;
-  asked_at: string;
-  finished_at: string | null;
-  expires_at: string | null;
-  href: string | null;
-}
+/** What became of the rows of a file. */
+export type Account = Pick<Loaded, "rows_in" | "added" | "updated" | "unchanged" | "duplicate" | "rejected" | "unplaced">;
 
 export const accountOf = (run: Run): Account => ({
   rows_in: run.rows_in, added: run.rows_added, updated: run.rows_updated, unchanged: run.rows_unchanged,
