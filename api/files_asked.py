@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from api.schemas import WHOLE, Day, Given, Instant, Origin, Page, Plain, Status, Word, refuse
+from geo.heat import Measure
 
 Layer = Literal["boundaries", "units", "grids", "cases", "facilities", "heatmap", "hexagons"]
 Format = Literal["gpkg", "geojson", "shp.zip", "fgb", "parquet", "kml", "csv", "xlsx"]
@@ -112,10 +113,6 @@ ASKABLE: Mapping[str, frozenset[str]] = {
     "hexagons": _CASES | {"by", "measure", "asof"},
 }
 ALWAYS = frozenset({"layer", "format", "crs", "encoding"})
-Measure = Literal[
-    "cases", "open", "overdue", "per_km2", "per_1000_households", "median_days_to_close", "response_share",
-    "resolved_share", "satisfied_share",
-]  # fmt: skip
 
 
 def _bare(value: Any) -> Any:

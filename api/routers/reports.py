@@ -19,6 +19,7 @@ from api.writes import TheWrite
 from geo.cases import CaseFilter
 from geo.db.tables import Audit
 from geo.errors import Lang
+from geo.heat import Measure
 from maps.reports import view_html, view_pdf, workbook
 
 router = APIRouter(prefix="/api/reports", tags=["heat"])
@@ -36,17 +37,7 @@ class ViewOf(Given):
     category: list[Word] = Field(default_factory=list, max_length=MAX_CATEGORIES)
     origin: list[Origin] = Field(default_factory=list, max_length=5)
     status: list[Status] = Field(default_factory=list, max_length=3)
-    measure: Literal[
-        "cases",
-        "open",
-        "overdue",
-        "per_km2",
-        "per_1000_households",
-        "median_days_to_close",
-        "response_share",
-        "resolved_share",
-        "satisfied_share",
-    ] = "cases"
+    measure: Measure = "cases"
     asof: Instant | None = None
     versus: Literal["previous", "last-year"] = "previous"
 

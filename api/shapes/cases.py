@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Literal
 
+from api.schemas.values import Origin, Status
 from api.shapes.shape import Shape, absent
-from api.shapes.words import AreaTold, Notice, Origin, Status
+from api.shapes.words import AreaTold, Notice
 
 Stage = Literal["opened", "dispatched", "closed", "void"]
 Happening = Literal["opened", "dispatched", "due", "closed", "loaded"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import Literal
 
+from api.schemas.values import BBox, Origin
 from api.shapes.shape import Shape, absent
-from api.shapes.words import BBox, Origin, PlanName, PlanState, Sight
+from api.shapes.words import PlanName, PlanState, Sight
 from geo.heat import Measure
 
 

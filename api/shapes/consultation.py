@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Literal
 
+from api.schemas.values import BBox
 from api.shapes.shape import Shape
-from api.shapes.words import BBox, PlanName
+from api.shapes.words import PlanName
 
 RemarkState = Literal["held", "released", "refused"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Literal
 
+from api.schemas.values import BBox
 from api.shapes.shape import Shape, absent
-from api.shapes.words import BBox, Period, PlanName
+from api.shapes.words import Period, PlanName
 from geo.heat import Measure
 
 SupplyMeasure = Literal["count", "capacity", "per_1000_households", "share_within_minutes"]

@@ -15,9 +15,6 @@ PlanState = Literal["draft", "approved", "withdrawn"]
 Nesting = Literal["strict", "soft", "free"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 Bucket = Literal["day", "week", "month"]
-Origin = Literal["unknown", "citizen", "patrol", "sensor", "other"]
-Status = Literal["open", "closed", "void"]
-BBox = tuple[float, float, float, float]  # west, south, east, north in degrees (EPSG:4326)
 
 
 class Both(Shape):
