@@ -39,7 +39,11 @@ class Files:
         if name.partition("/")[0] in PAGES:
             name = "index.html"
         ranged = any(key == b"range" for key, _ in scope["headers"])
-        answer = await run_in_threadpool(self._answer, name, ranged)
+        by_address = any(key == b"accept" and b"text/html" in value for key, value in scope["headers"])
+        if by_address and self._find(name) is None and self._find("index.html") is not None:
+            answer: answers.Answer | FileResponse = await run_in_threadpool(self._no_such_page)
+        else:
+            answer = await run_in_threadpool(self._answer, name, ranged)
         await answer(scope, receive, send)
 
     def _answer(self, name: str, ranged: bool) -> answers.Answer | FileResponse:
@@ -55,6 +59,10 @@ class Files:
         if ranged or info.st_size > IN_MEMORY_BYTES:
             return FileResponse(file, headers={"cache-control": cache, "vary": answers.VARY})
         return _read(file, info.st_mtime_ns, info.st_size, cache)
+
+    def _no_such_page(self) -> answers.Answer:
+        """The application, which says to a person that there is no such page, where a program gets a problem."""
+        return answers.Answer((self.root / "index.html").read_bytes(), "text/html", status=404, cache=AGAIN)
 
     def _find(self, name: str) -> Path | None:
         try:

@@ -7,6 +7,7 @@ import time
 import urllib.parse
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
@@ -492,6 +493,17 @@ def test_calm_for_those_who_asked_for_it(town: Any, visit: Any) -> None:
     watched.clean()
 
 
+def test_an_address_nobody_gave_says_so(town: Any, visit: Any) -> None:
+    watched = visit(town.url, phone=True)
+    page = watched.open("/nowhere?lang=zh")
+    expect(page.locator("main")).to_contain_text("没有这个页面")
+    watched.accessible()
+    page.get_by_role("link", name="回到地图").click()
+    page.wait_for_selector(".map")
+    assert httpx.get(town.url + "/nowhere", headers={"Accept": "text/html"}).status_code == 404
+    assert httpx.get(town.url + "/nowhere").headers["content-type"] == "application/problem+json"
+
+
 def test_paper_shows_the_map(town: Any, visit: Any) -> None:
     page = visit(town.url).open()
     page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
@@ -499,3 +511,4 @@ def test_paper_shows_the_map(town: Any, visit: Any) -> None:
     expect(page.locator("img.paper")).to_be_visible()
     assert page.evaluate("() => document.querySelector('img.paper').naturalWidth") > 300
     expect(page.locator("#filters")).to_be_hidden()
+    expect(page.locator(".ranking li.zone:visible")).to_have_count(min(60, page.locator("li.zone").count()))

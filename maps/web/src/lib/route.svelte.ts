@@ -1,7 +1,7 @@
 // Which page the address asks for, and moving between pages without loading the application again.
 import type { Role } from "./types.ts";
 
-export type PageName = "map" | "plans" | "loads" | "exports" | "people";
+export type PageName = "map" | "plans" | "loads" | "exports" | "people" | "none";
 const PAGES: readonly PageName[] = ["plans", "loads", "exports", "people"];
 const WHO: Record<PageName, readonly Role[]> = {
   map: ["public", "worker", "supervisor", "planner", "admin"],
@@ -9,16 +9,17 @@ const WHO: Record<PageName, readonly Role[]> = {
   loads: ["admin"],
   exports: ["supervisor", "planner", "admin"],
   people: ["admin"],
+  none: ["public", "worker", "supervisor", "planner", "admin"],
 };
 
 /** Whether a role has any use for a page; the service decides again on every request. */
 export const mayOpen = (page: PageName, role: Role): boolean => WHO[page].includes(role);
 
-/** The page of a path and what follows its name: "/plans/42" is plans with the rest "42". */
+/** The page of a path and what follows its name: "/plans/42" is plans with the rest "42"; an address nobody gave is "none". */
 export function readPath(path: string): { page: PageName; rest: string } {
   const [first = "", ...more] = path.split("/").filter(Boolean);
-  const page = PAGES.find((name) => name === first) ?? "map";
-  return { page, rest: page === "map" ? "" : decodeURIComponent(more.join("/")) };
+  const page = first === "" || first === "index.html" ? "map" : (PAGES.find((name) => name === first) ?? "none");
+  return { page, rest: page === "map" || page === "none" ? "" : decodeURIComponent(more.join("/")) };
 }
 
 class Route {

@@ -8,6 +8,8 @@ export const SHARED = {
   pageLoads: ["数据装载", "Loads"],
   pageExports: ["导出", "Exports"],
   pagePeople: ["用户", "People"],
+  noSuchPage: ["没有这个页面，网址可能有误。", "There is no such page; the address may be wrong."],
+  toTheMap: ["回到地图", "Back to the map"],
   notForYou: ["此页需要登录。", "This page needs a sign-in."],
   notForRole: ["您的角色（{role}）无权查看此页。", "Your role ({role}) may not see this page."],
   role_public: ["公众", "Public"],
