@@ -23,6 +23,7 @@ from grids import refusals
 MOST_CHARACTERS, MOST_OF_ANSWER = 1000, 2000
 MOST_HELD = 1000  # of one draft: who fills the queue fills no disk
 MOST_LISTED = 1000
+IN_NUMBERS = " -+.@_"  # what stands between the digits and letters of a number or an address
 State = Literal["held", "released", "refused"]
 
 
@@ -55,12 +56,19 @@ class Remark:
 
 
 def readable(words: str) -> str:
-    """Words without characters that cannot be seen: they would hide a number from masking, or turn a line around.
+    """Words in which masking finds what there is to find: wide digits and letters as plain ones (the punctuation stays
+    Chinese), and no character that cannot be seen, which would part a number or turn a line around.
 
-    >>> readable("138\\u200b0013\\u202e8000\\nok")
-    '13800138000\\nok'
+    >>> readable("１３８\\u200b0013\\u202e8000，好！\\n")
+    '13800138000，好！'
     """
-    return "".join(c for c in words if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf")).strip()
+    seen = (c for c in words if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf"))
+    return "".join(map(_plain, seen)).strip()
+
+
+def _plain(character: str) -> str:
+    plain = unicodedata.normalize("NFKC", character)
+    return plain if plain.isalnum() or plain in IN_NUMBERS else character
 
 
 def add(session: Session, row: Plan, body: str, *, grid: str | None = None, who: str = "public") -> Remark:

@@ -106,7 +106,7 @@ def answer(
     _: Annotated[Plain, Query()], plan: str, id: Number, given: Answered, service: TheService, write: TheWrite
 ) -> answers.Answer:
     """Read wherever its remark is, without the name of who answers; masked like all free text."""
-    words = None if given.answer is None else privacy.mask(privacy.plain(remarks.readable(given.answer)))[0]
+    words = None if given.answer is None else privacy.mask(remarks.readable(given.answer))[0]
 
     def effect(session: Session) -> answers.Answer:
         row = shown.plan_row(service, session, plan)

