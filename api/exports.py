@@ -7,6 +7,7 @@ removed by the worker (`api.jobs.keeping`).
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import secrets
@@ -24,6 +25,7 @@ from api.auth import Area, Principal
 from geo import areas
 from geo.cases import CaseFilter
 from geo.columns import ColumnStore
+from geo.db import walls
 from geo.db.tables import Job
 from geo.errors import Forbidden, NotFound, RefusedArgument
 from geo.progress import Progress, silent
@@ -124,11 +126,12 @@ def make(
         seen = _seen(session, params)
         if layer == "cases":
             areas.show(session, seen)
-        written = layers.export(
-            session, settings, question(params), folder / f"{layer}.{ending}", who=who,
-            crs=params.get("crs", "EPSG:4326"), encoding=params.get("encoding", "utf-8"), progress=progress,
-            store=store, told=_told(params), seen=seen,
-        )  # fmt: skip
+        with walls.bound(session) if layer == "cases" else contextlib.nullcontext():
+            written = layers.export(
+                session, settings, question(params), folder / f"{layer}.{ending}", who=who,
+                crs=params.get("crs", "EPSG:4326"), encoding=params.get("encoding", "utf-8"), progress=progress,
+                store=store, told=_told(params), seen=seen,
+            )  # fmt: skip
         with written.path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return {

@@ -11,6 +11,9 @@ no policy, so nobody but the owner reads them directly: `cover` sees to that aft
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import psycopg
 from psycopg import sql
 from sqlalchemy import text
@@ -42,6 +45,16 @@ class Unscoped(RuntimeError):
 def tell(session: Session, word: str) -> None:
     """Tells this transaction, and no later one, how far it sees: `*`, the id of a boundary, or nothing."""
     session.execute(text("SELECT set_config(:name, :word, true)"), {"name": SETTING, "word": word})
+
+
+@contextlib.contextmanager
+def bound(session: Session) -> Iterator[None]:
+    """What is read in here is read as the application role, so that the wall holds for a job, which the owner runs, too."""
+    session.execute(text(f"SET LOCAL ROLE {APP}"))
+    yield
+    session.execute(
+        text("RESET ROLE")
+    )  # after an error the transaction, and the role with it, is over anyway
 
 
 def need_everything(session: Session) -> None:

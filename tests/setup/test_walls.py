@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
+from api import exports, layers
 from etl import cases
 from geo import areas, case_list
 from geo.areas import CITY, NOWHERE, Scope
@@ -19,6 +20,7 @@ from geo.case_list import Wanted
 from geo.cutting import finish
 from geo.db import backup, walls
 from geo.db import session as sessions
+from geo.db.roles import APP
 from geo.db.session import connect
 from geo.settings import Settings
 from grids import ground, weights
@@ -80,6 +82,20 @@ def test_the_list_without_the_second_wall_is_still_the_area(town: Settings) -> N
         assert [row["id"] for row in found] == people.of_area(town, "C00")
         assert case_list.case(session, people.of_area(town, "C11")[0], seen) is None
         assert case_list.cases(session, Wanted(seen=NOWHERE)) == []
+
+
+def test_a_job_without_its_own_check_exports_the_area(
+    town: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = layers.export
+    monkeypatch.setattr(layers, "export", lambda *given, seen, **more: real(*given, seen=CITY, **more))
+    area = {"level": "community", "code": "C00"}
+    asked = {"layer": "cases", "format": "csv", "place": "wall", "lang": "zh", "area": area}
+    with sessions.session(town, "owner") as session:  # as the worker of jobs runs
+        written = exports.make(session, town, asked, who="chief")
+        assert session.scalar(text("SELECT current_user")) != APP
+        assert session.scalar(COUNT) == 1500
+    assert written["rows"] == len(people.of_area(town, "C00")) > 0
 
 
 def test_what_a_transaction_was_told_ends_with_it(town: Settings) -> None:
