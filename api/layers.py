@@ -145,8 +145,8 @@ def _part(
     columns = (store or _opened(settings)).current()
     units = None
     if asked.code is not None:
-        units = case_list.units_of_grid(
-            session, columns, resolve_plan(session, asked.plan, today), asked.code
+        units = case_list.units_of_grids(
+            session, columns, resolve_plan(session, asked.plan, today), [asked.code]
         )
     return case_layer.Part(units, asked.state, columns.last_instant)
 

@@ -1,4 +1,4 @@
-"""Single cases: filters, one zone or all, pages by key, as far as who asks may see.
+"""Single cases: filters, one zone, several together or all, pages by key, as far as who asks may see.
 
 Pages run over (source, number), the latest loaded first: that order is the primary key's, so a page costs what it
 shows, however deep it lies; or over (due, source, number), the earliest due first and those without a due time last.
@@ -8,7 +8,9 @@ The text is the masked one that was stored.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any, Literal
 
 import h3
@@ -25,15 +27,27 @@ from geo.zones import boundary_zones, grid_zones
 
 Area = tuple[float, float, float, float]
 CELL_BATCH = 500
+REMEMBERED = 64
 EVERYTHING = CaseFilter()
+
+
+@dataclass(frozen=True)
+class Areas:
+    """Boundaries of one edition by their ids, and the units that help to find their cases: `within` lie in them wholly, so
+    their cases do; of `beside`, which a border crosses or touches, and of cases without a unit the point decides."""
+
+    ids: tuple[int, ...]
+    within: tuple[int, ...]
+    beside: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Wanted:
     """Which cases. `placed`: `placed`, `unplaced` (no position) or `outside` (a position, no unit); None for all.
 
-    A bbox whose west is east of its east crosses longitude 180. At most one of `units` (their ids), `area` (the id of a
-    boundary; where areas overlap the lowest code has the case) and `cell` (an H3 cell) says where. `seen` limits all of it.
+    A bbox whose west is east of its east crosses longitude 180. At most one of `units` (their ids), `areas` (of one
+    edition; where they overlap the lowest code has the case) and `cells` (H3 cells of one resolution)
+    says where: the cases of all of them are one list. `seen` limits all of it.
     """
 
     where: CaseFilter = EVERYTHING
@@ -47,15 +61,19 @@ class Wanted:
     bbox: Area | None = None
     placed: str | None = None
     units: tuple[int, ...] | None = None
-    area: int | None = None
-    cell: str | None = None
+    areas: Areas | None = None
+    cells: tuple[str, ...] | None = None
     seen: Scope = CITY
 
 
 def cases(session: Session, wanted: Wanted) -> list[dict[str, Any]]:
     """At most `limit` cases after the key `after`, each with `due_key`, the due time as a key."""
-    if wanted.cell is not None:
-        return _in_cell(session, wanted, wanted.cell)
+    if wanted.cells is not None:
+        return _in_cells(session, wanted, wanted.cells)
+    return _listed(session, wanted)
+
+
+def _listed(session: Session, wanted: Wanted) -> list[dict[str, Any]]:
     tests, values = _tests(wanted)
     order = _ORDERS[wanted.by_due]
     rows = session.execute(text(_LIST.format(tests=" AND ".join(tests) or "true", order=order)), values)
@@ -71,25 +89,56 @@ def case(session: Session, number: int, seen: Scope = CITY) -> dict[str, Any] | 
     return _case(row) if row else None
 
 
-def units_of_grid(session: Session, columns: Columns, plan: PlanRef, code: str) -> tuple[int, ...]:
-    """The ids of the units of one grid. Raises NotFound (`zone-unknown`)."""
+def units_of_grids(
+    session: Session, columns: Columns, plan: PlanRef, codes: Sequence[str]
+) -> tuple[int, ...]:
+    """The ids of the units of some grids, ascending. Raises NotFound (`zone-unknown`) naming the first that is not there."""
     folded = grid_zones(session, columns, plan)
-    at = folded.zones.find(code)
-    if at is None:
-        raise unknown_zone("grid", code)
-    return tuple(columns.unit_ids[np.flatnonzero(folded.unit_zone == at)].tolist())
+    wanted = []
+    for code in codes:
+        zone = folded.zones.find(code)
+        if zone is None:
+            raise unknown_zone("grid", code)
+        wanted.append(zone)
+    return tuple(columns.unit_ids[np.isin(folded.unit_zone, wanted)].tolist())
 
 
-def area_of_level(session: Session, columns: Columns, level: str, on: Any, code: str) -> int:
-    """The id of one area of the edition that holds on a date. Raises NotFound (`zone-unknown`, `level-unknown`)."""
+def areas_of_level(session: Session, columns: Columns, level: str, on: Any, codes: Sequence[str]) -> Areas:
+    """Areas of the edition that holds on a date. Raises NotFound (`zone-unknown`, `level-unknown`)."""
     edition = boundary_zones(session, columns, level, on).edition_id
-    found = session.scalar(
-        text("SELECT id FROM boundary WHERE edition_id = :edition AND code = :code"),
-        {"edition": edition, "code": code},
+    rows = session.execute(
+        text("SELECT code, id FROM boundary WHERE edition_id = :edition AND code = ANY(:codes)"),
+        {"edition": edition, "codes": list(codes)},
     )
-    if found is None:
-        raise unknown_zone(level, code)
-    return int(found)
+    found = {row.code: int(row.id) for row in rows}
+    for code in codes:
+        if code not in found:
+            raise unknown_zone(level, code)
+    return _with_units(session, columns.version, tuple(sorted(found.values())))
+
+
+def _with_units(session: Session, version: str, ids: tuple[int, ...]) -> Areas:
+    """The areas with their units, remembered for a version of the columns: page after page asks the same."""
+    with _lock:
+        known = _areas.get((version, ids))
+    if known is None:
+        rows = session.execute(_UNITS, {"areas": list(ids)}).all()
+        within = tuple(sorted(row.id for row in rows if row.within))
+        known = Areas(ids, within, tuple(sorted(row.id for row in rows if not row.within)))
+        with _lock:
+            while len(_areas) >= REMEMBERED:
+                _areas.pop(next(iter(_areas)))
+            _areas[version, ids] = known
+    return known
+
+
+_areas: dict[tuple[str, tuple[int, ...]], Areas] = {}
+_lock = Lock()
+_UNITS = text(
+    "SELECT u.id, bool_or(ST_Covers(b.geom, u.geom) AND NOT EXISTS (SELECT FROM boundary o WHERE o.edition_id = b.edition_id "
+    "AND o.code < b.code AND o.id <> ALL(:areas) AND ST_Intersects(o.geom, u.geom))) AS within "
+    "FROM boundary b JOIN unit u ON ST_Intersects(b.geom, u.geom) WHERE b.id = ANY(:areas) GROUP BY u.id"
+)
 
 
 def unknown_zone(by: str, code: str) -> NotFound:
@@ -102,21 +151,33 @@ def unknown_zone(by: str, code: str) -> NotFound:
     )
 
 
-def _in_cell(session: Session, wanted: Wanted, cell: str) -> list[dict[str, Any]]:
-    """Cases of an H3 cell: its box asks the database, H3 itself decides."""
-    ring = h3.cell_to_boundary(cell)
-    lats, lons = [lat for lat, _ in ring], [lon for _, lon in ring]
-    box = (min(lons), min(lats), max(lons), max(lats))
-    step = replace(wanted, cell=None, bbox=box, limit=CELL_BATCH)
+def _in_cells(session: Session, wanted: Wanted, cells: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Cases of H3 cells: their boxes ask the database, H3 itself decides."""
+    resolution, chosen = h3.get_resolution(cells[0]), frozenset(cells)
+    step = replace(wanted, limit=CELL_BATCH)
     found: list[dict[str, Any]] = []
     while len(found) < wanted.limit:
-        rows = cases(session, step)
-        resolution = h3.get_resolution(cell)
-        found += [row for row in rows if h3.latlng_to_cell(row["lat"], row["lon"], resolution) == cell]
+        rows = _listed(session, step)
+        found += [row for row in rows if h3.latlng_to_cell(row["lat"], row["lon"], resolution) in chosen]
         if len(rows) < CELL_BATCH:
             break
         step = replace(step, after=(rows[-1]["source_id"], rows[-1]["id"]), after_due=rows[-1]["due_key"])
     return found[: wanted.limit]
+
+
+def _of_areas(areas: Areas) -> dict[str, list[int]]:
+    return {"areas": list(areas.ids), "within": list(areas.within), "beside": list(areas.beside)}
+
+
+def _boxes(cells: tuple[str, ...]) -> dict[str, list[float]]:
+    """West, south, east, north of cells in degrees, each as a list."""
+    rings = [h3.cell_to_boundary(cell) for cell in cells]
+    return {
+        "wests": [min(lon for _, lon in ring) for ring in rings],
+        "souths": [min(lat for lat, _ in ring) for ring in rings],
+        "easts": [max(lon for _, lon in ring) for ring in rings],
+        "norths": [max(lat for lat, _ in ring) for ring in rings],
+    }
 
 
 # The page is picked from the cases alone and named afterwards: joined first, the planner, who takes a key below
@@ -155,8 +216,11 @@ _TESTS = {
     "box": "ST_X(c.geom) BETWEEN :west AND :east AND ST_Y(c.geom) BETWEEN :south AND :north",
     "over180": "(ST_X(c.geom) >= :west OR ST_X(c.geom) <= :east) AND ST_Y(c.geom) BETWEEN :south AND :north",
     "units": "c.unit_id = ANY(:units)",
-    "area": "EXISTS (SELECT FROM boundary b WHERE b.id = :area AND ST_Intersects(b.geom, c.geom) AND NOT EXISTS ("
-    "SELECT FROM boundary o WHERE o.edition_id = b.edition_id AND o.code < b.code AND ST_Intersects(o.geom, c.geom)))",
+    "areas": "(c.unit_id = ANY(:within) OR ((c.unit_id IS NULL OR c.unit_id = ANY(:beside)) AND EXISTS (SELECT FROM boundary b "
+    "WHERE b.id = ANY(:areas) AND ST_Intersects(b.geom, c.geom) AND NOT EXISTS (SELECT FROM boundary o "
+    "WHERE o.edition_id = b.edition_id AND o.code < b.code AND ST_Intersects(o.geom, c.geom)))))",
+    "cells": "EXISTS (SELECT FROM unnest(CAST(:wests AS float8[]), CAST(:souths AS float8[]), CAST(:easts AS float8[]), "
+    "CAST(:norths AS float8[])) AS z (w, s, e, n) WHERE ST_X(c.geom) BETWEEN z.w AND z.e AND ST_Y(c.geom) BETWEEN z.s AND z.n)",
     "placed": "c.unit_id IS NOT NULL",
     "unplaced": "c.geom IS NULL",
     "outside": "c.geom IS NOT NULL AND c.unit_id IS NULL",
@@ -179,7 +243,8 @@ def _tests(wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
         if box
         else None,
         "units": {"units": list(wanted.units)} if wanted.units is not None else None,
-        "area": {"area": wanted.area} if wanted.area is not None else None,
+        "areas": _of_areas(wanted.areas) if wanted.areas is not None else None,
+        "cells": _boxes(wanted.cells) if wanted.cells is not None else None,
     }
     if wanted.placed is not None:
         asked[wanted.placed] = {}

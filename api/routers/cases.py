@@ -115,20 +115,21 @@ AREA_GONE = {
 
 
 def _zone(service: Service, session: Session, asked: CasesOf, sight: str) -> dict[str, Any]:
-    """Where: the units of a grid, an area of a level, or an H3 cell; nothing for the whole city."""
-    if asked.by is None or asked.code is None:
+    """Where: the units of grids, areas of a level, or H3 cells; nothing for the whole city."""
+    if asked.by is None:
         return {}
     if asked.by.startswith("hexagon"):
         resolution = int(asked.by.partition(":")[2]) if asked.by.partition(":")[2].isdecimal() else 9
-        if not h3.is_valid_cell(asked.code) or h3.get_resolution(asked.code) != resolution:
-            raise case_list.unknown_zone(asked.by, asked.code)
-        return {"cell": asked.code}
+        for code in asked.code:
+            if not h3.is_valid_cell(code) or h3.get_resolution(code) != resolution:
+                raise case_list.unknown_zone(asked.by, code)
+        return {"cells": tuple(asked.code)}
     columns = service.store.current()
     if asked.by == "grid":
         plan = shown.plan(service, session, asked.plan, sight)
-        return {"units": case_list.units_of_grid(session, columns, plan, asked.code)}
+        return {"units": case_list.units_of_grids(session, columns, plan, asked.code)}
     level, on = shown.level(asked.by, service.today(session))
-    return {"area": case_list.area_of_level(session, columns, level, on, asked.code)}
+    return {"areas": case_list.areas_of_level(session, columns, level, on, asked.code)}
 
 
 def _wants_geojson(request: Request, given: str | None) -> bool:

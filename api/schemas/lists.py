@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from api.schemas.base import Plain
-from api.schemas.filters import Place
+from api.schemas.filters import Chosen
 from api.schemas.values import Box, Word
 
 
@@ -17,8 +17,8 @@ class Page(Plain):
     limit: int = Field(100, ge=1, le=1000, description="条数 / how many")
 
 
-class CasesOf(Place):
-    """`/api/cases`: filters, one zone or all, keyset paging."""
+class CasesOf(Chosen):
+    """`/api/cases`: filters, one zone, several together or all, keyset paging."""
 
     limit: int = Field(100, ge=1, le=1000, description="条数 / how many")
     after: str | None = Field(None, max_length=100, description="上一页的 next / `next` of the page before")

@@ -81,6 +81,7 @@ def test_every_filter_stays_inside(town: Any, staff: dict[str, people.Headers]) 
     mine = set(people.of_area(town.settings, "C00"))
     for query in (
         "&by=community&code=C11", "&by=street&code=S1", "&by=grid&code=G0000", "&bbox=-180,-90,180,90", "&source=town",
+        "&by=grid&code=G0000&code=G0905", "&by=community&code=C00&code=C11",
         "&by=hexagon:8&code=8831aa5601fffff", "&category=01", "&status=open", "&origin=citizen",
     ):  # fmt: skip
         answer = town.get(f"/api/cases?limit=1000{query}", headers=staff["supervisor"])

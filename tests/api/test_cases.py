@@ -79,8 +79,47 @@ def test_the_cases_of_a_zone_are_its_count(town: Any, by: str) -> None:
         assert len(everything(town, f"&by={by}&code={code}&from=2024-02-01&to=2024-05-01", limit=7)) == n
 
 
+@pytest.mark.parametrize("by", ["grid", "community", "street", "hexagon:8", "hexagon:9"])
+@pytest.mark.parametrize("order", ["", "&state=open&sort=due"])
+def test_several_zones_are_one_list(town: Any, by: str, order: str) -> None:
+    """The cases of several zones, in the one order, on pages that neither miss nor repeat."""
+    layer = {"grid": "grids?", "hexagon:8": "hexagons?resolution=8", "hexagon:9": "hexagons?resolution=9"}
+    heat = town.staff(f"/api/heatmap/{layer.get(by, f'boundaries?level={by}')}").json()
+    codes = [code for code, n in zip(heat["codes"], heat["n"], strict=True) if n][::3][:5]
+    asked = f"&by={by}{order}" + "".join(f"&code={code}" for code in codes)
+    alone = {code: {c["id"] for c in everything(town, f"&by={by}{order}&code={code}")} for code in codes}
+    together = [c["id"] for c in everything(town, asked)]
+    assert len(together) == len(set(together)) == sum(map(len, alone.values())) > 0
+    assert set(together) == set().union(*alone.values())
+    everywhere = [c["id"] for c in everything(town, order)]
+    assert together == [one for one in everywhere if one in set(together)]  # the order of the city's list
+    assert [c["id"] for c in everything(town, asked, limit=7)] == together
+    assert [c["id"] for c in everything(town, f"{asked}&code={codes[0]}")] == together  # twice is once
+
+
+def test_a_cell_and_a_box_limit_both(town: Any) -> None:
+    heat = town.staff("/api/heatmap/hexagons?resolution=8").json()
+    code = heat["codes"][int(max(range(len(heat["n"])), key=heat["n"].__getitem__))]
+    inside = everything(town, f"&by=hexagon:8&code={code}")
+    middle = sorted(c["lon"] for c in inside)[len(inside) // 2]
+    box = (116.0, 39.0, middle, 40.0)
+    both = everything(town, f"&by=hexagon:8&code={code}&bbox={','.join(map(str, box))}")
+    assert [c["id"] for c in both] == [
+        c["id"] for c in inside if box[0] <= c["lon"] <= box[2] and box[1] <= c["lat"] <= box[3]
+    ]
+    assert 0 < len(both) < len(inside)
+
+
 @pytest.mark.parametrize(
-    "query", ["by=grid&code=nope", "by=nope&code=C00", "by=street&code=C00", "by=hexagon:9&code=C00"]
+    "query",
+    [
+        "by=grid&code=G0000&code=nope",
+        "by=street&code=S1&code=C00",
+        "by=grid&code=nope",
+        "by=nope&code=C00",
+        "by=street&code=C00",
+        "by=hexagon:9&code=C00",
+    ],
 )
 def test_unknown_zones(town: Any, query: str) -> None:
     assert town.staff("/api/cases?" + query).status_code == 404

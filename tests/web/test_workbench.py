@@ -135,6 +135,9 @@ def test_several_zones_are_seen_together_and_a_link_brings_them_back(town: Any, 
             code,
         )
     expect(page.locator(".panel .uplot canvas")).to_be_visible()
+    held = staff(town, "/api/cases", by="grid", code=codes, state="open", sort="due", limit=20)["cases"]
+    numbers = page.locator(".cases li .number")
+    expect(numbers).to_have_text([case["source_case_id"] for case in held])  # one list of all three
     watched.accessible()
     again = visit(town.url)
     enter(again, town)

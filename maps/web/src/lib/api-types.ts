@@ -5584,7 +5584,7 @@ export interface operations {
                 origin?: ("unknown" | "citizen" | "patrol" | "sensor" | "other")[];
                 status?: ("open" | "closed" | "void")[];
                 by?: string | null;
-                code?: string | null;
+                code?: string[];
                 plan?: string;
                 limit?: number;
                 after?: string | null;
