@@ -42,6 +42,7 @@ RETRY_S = 1.0
 QUARTER_S = 900  # `current` is a question about today: a kept answer is asked again four times an hour
 ANSWERS_BYTES = 96 * 2**20
 TILES_BYTES = 64 * 2**20
+GROUND_BYTES = 256 * 2**20  # room for the answer of 200 000 units, 14 MB: an eighth, counted twice
 
 
 class Freshness:
@@ -54,8 +55,13 @@ class Freshness:
     so that answers from memory go on. Until the store has something to answer from, the database is asked.
     """
 
-    def __init__(self, store: ColumnStore, first_answer: Callable[[], object]) -> None:
-        self.store, self._first_answer = store, first_answer
+    def __init__(
+        self,
+        store: ColumnStore,
+        first_answer: Callable[[], object],
+        then: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.store, self._first_answer, self._then = store, first_answer, then
         self.ready = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -111,7 +117,14 @@ class Freshness:
                 self._stop.wait(RETRY_S)
             else:
                 self.ready.set()
-                return
+                return self._prepare()
+
+    def _prepare(self) -> None:
+        """What somebody will ask for soon, made while nobody waits for it."""
+        try:
+            self._then()
+        except Exception as problem:  # then it is made when it is asked for
+            log("nothing prepared", kind=type(problem).__name__)
 
 
 def _settled(versions: dict[str, int]) -> list[tuple[str, int]]:
@@ -128,6 +141,7 @@ class Service:
     principals: auth.Principals
     answers: AnswerCache = field(default_factory=lambda: AnswerCache(ANSWERS_BYTES))
     tiles: AnswerCache = field(default_factory=lambda: AnswerCache(TILES_BYTES))
+    grounds: AnswerCache = field(default_factory=lambda: AnswerCache(GROUND_BYTES))
     desk: Desk = field(default_factory=Desk)
 
     @classmethod
@@ -142,8 +156,17 @@ class Service:
         def app_session() -> contextlib.AbstractContextManager[Session]:
             return sessions.session(settings, "app")
 
-        fresh = Freshness(store, lambda: heat(app_session, store))
-        return cls(settings, store, fresh, auth.Principals(look_up))
+        fresh = Freshness(store, lambda: heat(app_session, store), lambda: made.open_latest_draft())
+        made = cls(settings, store, fresh, auth.Principals(look_up))
+        return made
+
+    def open_latest_draft(self) -> None:
+        """Puts the draft that was edited last on the desk, if there is one: its planner goes on with it, and the units of
+        the whole city are read then (200 000: three seconds)."""
+        with self.session(areas.CITY) as opened:
+            plan = opened.scalar(text(_LATEST_DRAFT))
+            if plan is not None:
+                self.desk.open(opened, int(plan))
 
     @contextlib.contextmanager
     def session(self, seen: areas.Scope = areas.NOWHERE) -> Iterator[Session]:
@@ -191,6 +214,11 @@ class Service:
     def today(self, session: Session) -> dt.date:
         """The date in the city's zone."""
         return city_today(session)
+
+
+_LATEST_DRAFT = """
+SELECT p.id FROM plan p LEFT JOIN (SELECT plan_id, max(at) AS at FROM plan_edit GROUP BY plan_id) e ON e.plan_id = p.id
+WHERE p.state = 'draft' ORDER BY greatest(e.at, p.created_at) DESC LIMIT 1"""
 
 
 @lru_cache(maxsize=1)

@@ -25,17 +25,19 @@ def check(session: Session, plan: int | str) -> list[Violation]:
     return checked(session, plan).walls
 
 
-def checked(session: Session, plan: int | str) -> Checked:
-    """The same with what is allowed by an exception, and advice; as if it were approved after the plan it is based on."""
+def checked(session: Session, plan: int | str, known: Stored | None = None) -> Checked:
+    """The same with what is allowed by an exception, and advice; as if it were approved after the plan it is based on.
+
+    `known` is the plan as somebody read it a moment ago on today's units: it is not read again.
+    """
     row = stored.find(session, plan)
     today = stored.city_today(session)
-    graph = units.read(session, today)
-    held = stored.read(session, row, graph)
+    held = known or stored.read(session, row, units.read(session, today))
     if row.state != "draft":
         return of(session, held)
     base = base_of(session, row)
     before = base or plan_at(session, today)
-    earlier = stored.read(session, before, graph) if before is not None else None
+    earlier = stored.read(session, before, held.partition.graph) if before is not None else None
     named = recoding.final(session, held, earlier, made_from=base)
     return of(session, held, named=named, predecessor=before)
 

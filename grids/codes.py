@@ -39,8 +39,12 @@ def assign(
     x, y = _middles(partition)
     foreign = {g: code for g, code in (former or {}).items() if parse(code, template) is None}
     named = {g: Named(code, 0, areas[g]) for g, code in foreign.items()}
-    for area in sorted(set(areas)):
-        members = np.array([g for g in range(partition.k) if areas[g] == area and g not in foreign], np.int64)
+    members_of: dict[int, list[int]] = {area: [] for area in sorted(set(areas))}
+    for g, area in enumerate(areas):
+        if g not in foreign:
+            members_of[area].append(g)
+    for area, found in members_of.items():
+        members = np.array(found, np.int64)
         area_code = partition.graph.area_codes[area] if area >= 0 else NO_AREA
         keeping = {g: c for g in members.tolist() if (c := _own(former, g, area_code, template)) is not None}
         fresh = [g for g in members[reading_order(x[members], y[members])].tolist() if g not in keeping]

@@ -77,9 +77,12 @@ class Partition:
         piece = connected(graph.n, rows[same & graph.walkable], graph.indices[same & graph.walkable])
         land = graph.components(walking=False)
         assigned = np.flatnonzero(self.grid >= 0)
-        pieces = np.unique(np.stack([self.grid[assigned], piece[assigned], land[assigned]]), axis=1)
-        lands = np.unique(pieces[[0, 2]], axis=1)
-        count = np.bincount(pieces[0], minlength=self.k) - np.bincount(lands[0], minlength=self.k) + 1
+        one = np.full(graph.n, -1, np.int64)
+        one[piece[assigned]] = assigned  # some unit of each piece, which lies in one grid and on one land
+        one = one[one >= 0]
+        many = int(land.max(initial=0)) + 1
+        lands = np.unique(self.grid[one] * many + land[one]) // many
+        count = np.bincount(self.grid[one], minlength=self.k) - np.bincount(lands, minlength=self.k) + 1
         return np.where(self.unit_counts > 0, count, 0).astype(np.int64)
 
     def areas_of(self) -> list[list[int]]:

@@ -94,8 +94,11 @@ def ground(_: Annotated[Plain, Query()], plan: str, service: TheService) -> answ
     with service.session(CITY) as session:
         draft = service.desk.open(session, shown.plan(service, session, plan, "exact").id)
         key = _ground_key(draft)
+        kept = service.grounds.get(key)  # one answer for all drafts on the same ground
+        if kept is not None:
+            return kept
         found = {"key": key, **vars(drafts.scene(session, draft))}
-    return answers.json(found, etag=key, cache=PRIVATE)
+    return service.grounds.put(key, answers.json(found, etag=key, cache=PRIVATE))
 
 
 @router.get(

@@ -14,8 +14,9 @@ from api.routers import shown
 from api.schemas import Plain
 from api.shapes import plans as promised
 from geo import features
+from geo.areas import CITY
 from geo.zones import no_plan
-from grids import exceptions
+from grids import drafts, exceptions
 from grids import plans as rules
 from grids.constraints import NEVER_EXCEPTED, RULES, Violation
 
@@ -56,9 +57,9 @@ def check(
     """Every broken rule with its grid, what was measured, what is allowed and what to do, in both languages; none: it may
     be approved. `excepted` are allowed by a recorded exception, `advice` only tells; `recodes`: the code
     a grid has now → the one it gets at approval; `rules` explains every code."""
-    with service.session() as session:
+    with service.session(CITY) as session:
         row = shown.plan_row(service, session, plan)
-        told = rules.checked(session, row.id)
+        told = rules.checked(session, row.id, drafts.as_stored(service.desk.open(session, row.id), row))
         broken, excepted, advice = (_told(part) for part in (told.walls, told.excepted, told.advice))
         found = {
             "plan": row.id,

@@ -16,7 +16,7 @@ from grids.drafts.acts import Move, Seen, assign, configure, lock, posts, rename
 from grids.drafts.answers import ChangedGrid, Edited, Standing, described, deviations, standing
 from grids.drafts.beginning import copy, empty
 from grids.drafts.desk import Desk
-from grids.drafts.draft import Draft
+from grids.drafts.draft import Draft, as_stored
 from grids.drafts.ground import PlanRow
 from grids.drafts.history import log, redo, undo
 from grids.drafts.news import News, since
@@ -36,6 +36,7 @@ __all__ = [
     "Seen",
     "Standing",
     "apply",
+    "as_stored",
     "assign",
     "configure",
     "copy",

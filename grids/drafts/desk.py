@@ -34,6 +34,7 @@ class Desk:
         self._ground: Ground | None = None
         self._measured: dict[tuple[Any, ...], Measured] = {}
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
 
     def open(self, session: Session, plan: int | str, *, lock: bool = False) -> Draft:
         """The plan as it stands in this transaction; with `lock` nobody else edits it until the transaction ends.
@@ -45,7 +46,7 @@ class Desk:
         kept = self._drafts.get(plan_id)
         found = self._follow(session, kept, row) if kept is not None else None
         if found is None:
-            found = self._read(session, row)
+            found = self._read_once(session, row, keeping=not lock)
         if not lock and PENDING not in session.info:  # otherwise the commit decides
             self.keep(found)
         return found
@@ -71,6 +72,18 @@ class Desk:
         """The draft with its books kept in the weights its row names now."""
         measured = self._measured_of(session, draft.ground, draft.row)
         return replace(draft, ledger=Ledger.of(measured, draft.partition))
+
+    def _read_once(self, session: Session, row: PlanRow, *, keeping: bool) -> Draft:
+        """Reads a draft that is not open. A page asks for its parts at once: the first request reads, the others wait
+        for it and follow. Nothing in here waits for a lock of the database, so nobody waits in a circle."""
+        with self._reading:
+            kept = self._drafts.get(row.id)
+            found = self._follow(session, kept, row) if kept is not None else None
+            if found is None:
+                found = self._read(session, row)
+                if keeping and PENDING not in session.info:
+                    self.keep(found)
+            return found
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

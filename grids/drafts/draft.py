@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geo.db.tables import Plan
 from geo.errors import Refused
 from grids.drafts.ground import Ground, PlanRow
 from grids.ledger import Ledger
 from grids.partition import Partition
+from grids.stored import Stored
 from grids.units import Floats, Ints
 
 NEW = -1  # the id of a grid that has no row yet
@@ -130,6 +132,15 @@ class Draft:
     def balanced_by(self) -> str:
         """The weight that decides whether grids are even."""
         return self.ledger.measured.names[0]
+
+
+def as_stored(draft: Draft, plan: Plan) -> Stored | None:
+    """What `grids.stored.read` would give for the plan's row, without asking the database; None when the row is at
+    another revision than the draft."""
+    own = draft.grids
+    if (plan.id, plan.revision) != (draft.row.id, draft.revision):
+        return None
+    return Stored(plan, draft.partition, tuple(own.ids.tolist()), own.codes, own.names, own.posts, own.locked)
 
 
 def settled(draft: Draft, row: PlanRow, ledger: Ledger, grids: Grids, log: Log, changed: Ints) -> Draft:

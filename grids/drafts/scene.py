@@ -6,9 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import text
+from psycopg import sql
 from sqlalchemy.orm import Session
 
+from geo.db.copying import read_table
+from geo.db.session import raw
 from grids.drafts.draft import Draft
 from grids.units import Floats, Ints
 
@@ -57,12 +59,15 @@ def scene(session: Session, draft: Draft) -> Scene:
 
 
 def _points(session: Session, ids: Ints) -> tuple[Floats, Floats]:
-    rows = session.execute(text(_POINTS), {"ids": ids.tolist()}).all()
-    lon, lat = [row.lon for row in rows], [row.lat for row in rows]
-    return np.array(lon, np.float64).round(PLACES), np.array(lat, np.float64).round(PLACES)
+    """Inner points of these units (ascending ids). All are read: binary rows of a city take a tenth of the processor time
+    that the same rows by an id list take."""
+    rows = read_table(raw(session), sql.SQL(_POINTS), _POINT_FIELDS)
+    at = np.searchsorted(rows["id"], ids)
+    return rows["lon"][at].round(PLACES), rows["lat"][at].round(PLACES)
 
 
-_POINTS = "SELECT ST_X(point) AS lon, ST_Y(point) AS lat FROM unit WHERE id = ANY(:ids) ORDER BY id"
+_POINTS = "SELECT id, ST_X(point), ST_Y(point) FROM unit ORDER BY id"
+_POINT_FIELDS = (("id", "i4"), ("lon", "f8"), ("lat", "f8"))
 
 
 def _once(indptr: Ints, indices: Ints) -> tuple[Ints, Ints]:

@@ -4,6 +4,7 @@ import "./worker.ts";
 import type { FeatureCollection } from "geojson";
 import type { Bbox } from "../lib/types.ts";
 import { editorLayers, GRID_NAMES, GRIDS, PICKED_DOTS, UNITS, WIDTHS } from "./editorstyle.ts";
+import { FreshDots } from "./freshdots.ts";
 import * as style from "./style.ts";
 
 
@@ -28,14 +29,18 @@ export interface EditorEvents {
 
 /** What the map asks of the plan: colours by unit, places by box. */
 export interface Scene {
-  ids: readonly number[]; // unit ids
+  ids: ArrayLike<number>; // of units
   inBox(west: number, south: number, east: number, north: number): number[];
   fill(unit: number): string;
   open(unit: number): boolean;
+  place(unit: number): LonLat;
+  side_m: number; // of a unit of middling size
 }
 
 const ALL_AT_ONCE = 25_000; // so many units get their colours once and for all
 const MOST_KEPT = 40_000; // colours of units far away are forgotten beyond this
+const REFRESH_MS = 450; // after an edit: several in a row ask for tiles once
+const STATES_A_FRAME = 2_000; // colours told in one go: about 20 ms on a weak machine
 const UNITS_PER_TILE = 2_500; // units that one tile draws well
 const OUTLINES_PER_TILE = 1_000; // outlines of grids that are still lines and not a grey
 const tiles = (path: string): string => new URL(path, location.origin).href.replaceAll("%7B", "{").replaceAll("%7D", "}");
@@ -66,7 +71,10 @@ export class EditorMap {
   private picked = new Set<number>();
   private active: string | null = null;
   private hovered: string | null = null;
-  private gridFills = new Map<string, string>();
+  private readonly gridFills = new Map<string, string>();
+  private fresh: FreshDots | null = null; // null: units are drawn at every zoom
+  private named = false; // names are shown
+  private painting = 0; // the latest turn of colours
   private ready: Promise<void>;
   private drawing = false; // a tool other than moving the map is in hand
   private stroke: number | null = null; // pointer that draws
@@ -100,6 +108,7 @@ export class EditorMap {
     map.addSource("picked-dots", { type: "geojson", data: { type: "FeatureCollection", features: [] } });
     map.addLayer({ ...PICKED_DOTS, ...(this.unitsFrom > 0 ? { maxzoom: this.unitsFrom } : {}) } as typeof PICKED_DOTS, style.ceiling("marks"));
     if (this.unitsFrom === 0) map.setLayoutProperty("picked-dots", "visibility", "none");
+    else this.fresh = new FreshDots(map, this.scene.place, { side_m: this.scene.side_m, lat: map.getCenter().lat }, this.unitsFrom, style.ceiling("marks"));
     this.recolour(null);
   }
 
@@ -182,6 +191,12 @@ export class EditorMap {
     return Math.abs(this.map.unproject([x, y + px]).lat - this.map.unproject([x, y]).lat);
   }
 
+  /** What is in sight, in degrees, and how near. */
+  get sight(): { zoom: number; west: number; south: number; east: number; north: number } {
+    const bounds = this.map.getBounds();
+    return { zoom: this.map.getZoom(), west: bounds.getWest(), south: bounds.getSouth(), east: bounds.getEast(), north: bounds.getNorth() };
+  }
+
   get centre(): Pointer {
     const { lng, lat } = this.map.getCenter();
     const box = this.map.getContainer();
@@ -202,6 +217,7 @@ export class EditorMap {
   recolour(units: readonly number[] | null): void {
     if (!this.map.getSource(UNITS)) return;
     if (units === null) this.painted.clear();
+    if (units === null) this.fresh?.clear();
     if (units === null) this.map.removeFeatureState({ source: UNITS, sourceLayer: "units" });
     if (this.small && units === null) for (let u = 0; u < this.scene.ids.length; u++) this.tell(u);
     else if (units === null) this.paintView();
@@ -209,11 +225,15 @@ export class EditorMap {
     for (const u of units === null ? this.picked : []) this.tell(u);
   }
 
+  /** These units changed hands. Where only grids are drawn each is a dot until the grids' tiles are here. */
+  moved(units: readonly number[]): void {
+    if (this.map.getZoom() < this.unitsFrom) this.fresh?.put(units, this.scene.fill);
+  }
+
   /** In a large city only what is in sight has a colour: a tile looks through all states that there are. */
   private paintView(): void {
     if (this.small || !this.map.getSource(UNITS) || this.map.getZoom() < this.unitsFrom - 0.5) return;
-    const bounds = this.map.getBounds();
-    const [w, s, e, n] = [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()];
+    const { west: w, south: s, east: e, north: n } = this.sight;
     const [dx, dy] = [(e - w) * 0.3, (n - s) * 0.3];
     const wanted = this.scene.inBox(w - dx, s - dy, e + dx, n + dy);
     if (this.painted.size + wanted.length > MOST_KEPT) this.forget(new Set(wanted));
@@ -238,7 +258,7 @@ export class EditorMap {
     this.map.setFeatureState({ source: UNITS, sourceLayer: "units", id: this.scene.ids[u] as number }, { fill, open, picked });
   }
 
-  async pick(units: ReadonlySet<number>, lonlat: (unit: number) => LonLat): Promise<void> {
+  async pick(units: ReadonlySet<number>): Promise<void> {
     await this.ready;
     const before = this.picked;
     this.picked = new Set(units);
@@ -246,19 +266,25 @@ export class EditorMap {
     for (const u of before) if (!units.has(u)) this.tell(u);
     for (const u of units) if (!before.has(u)) this.tell(u);
     if (this.unitsFrom > 0) {
-      const features = [...units].map((u) => ({ type: "Feature" as const, properties: {}, geometry: { type: "Point" as const, coordinates: lonlat(u) } }));
+      const features = [...units].map((u) => ({ type: "Feature" as const, properties: {}, geometry: { type: "Point" as const, coordinates: this.scene.place(u) } }));
       this.map.getSource<GeoJSONSource>("picked-dots")?.setData({ type: "FeatureCollection", features });
     }
   }
 
-  /** Colours of the grids themselves, where units are too small to be drawn. */
+  /** Colours of the grids themselves, where units are too small to be drawn. Thousands go frame by frame: a hand is answered in between. */
   async paintGrids(fills: ReadonlyMap<string, string>): Promise<void> {
     await this.ready;
     if (this.unitsFrom === 0) return;
-    for (const [code, fill] of fills) {
-      if (this.gridFills.get(code) !== fill) this.map.setFeatureState({ source: GRIDS, sourceLayer: "grids", id: code }, { fill });
+    const turn = (this.painting += 1);
+    const changed = [...fills].filter(([code, fill]) => this.gridFills.get(code) !== fill);
+    for (let i = 0; i < changed.length; i += STATES_A_FRAME) {
+      if (i > 0) await new Promise(requestAnimationFrame);
+      if (turn !== this.painting || !this.map.getSource(GRIDS)) return; // newer colours are on their way
+      for (const [code, fill] of changed.slice(i, i + STATES_A_FRAME)) {
+        this.map.setFeatureState({ source: GRIDS, sourceLayer: "grids", id: code }, { fill });
+        this.gridFills.set(code, fill);
+      }
     }
-    this.gridFills = new Map(fills);
   }
 
   async mark(which: "active" | "hover", code: string | null): Promise<void> {
@@ -283,6 +309,8 @@ export class EditorMap {
 
   async setNames(names: readonly { name: string; text: string; lon: number; lat: number; order: number; from: number }[]): Promise<void> {
     await this.ready;
+    if (!names.length && !this.named) return;
+    this.named = names.length > 0;
     const data: FeatureCollection = {
       type: "FeatureCollection",
       features: names.map(({ lon, lat, ...properties }) => ({ type: "Feature", properties, geometry: { type: "Point", coordinates: [lon, lat] } })),
@@ -293,7 +321,11 @@ export class EditorMap {
   /** The outlines changed: their tiles are asked for again, soon, and once for several edits in a row. */
   reoutline(): void {
     clearTimeout(this.refresh);
-    this.refresh = window.setTimeout(() => this.map.getSource(GRIDS) && this.map.refreshTiles(GRIDS), 450);
+    this.refresh = window.setTimeout(() => {
+      if (!this.map.getSource(GRIDS)) return;
+      this.map.refreshTiles(GRIDS);
+      this.fresh?.asked();
+    }, REFRESH_MS);
   }
 
   /** Other units (one was cut): other tiles. */

@@ -214,6 +214,7 @@ export const PLANS = {
   edExceptionBack: ["取消例外", "Take it back"],
   edFindOpen: ["未划入 {n}", "Open {n}"],
   edFindBroken: ["不连通 {n}", "Broken {n}"],
+  edLooking: ["正在检查规则…", "Checking the rules…"],
   edFindRule: ["违反规则 {n}", "Rules {n}"],
   edLogNone: ["还没有编辑。", "No edits yet."],
   edTalkNone: ["还没有意见。", "No comments yet."],

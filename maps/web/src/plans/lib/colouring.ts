@@ -4,34 +4,57 @@
 export const FILLS = ["#7fb8dc", "#f0b06a", "#7fcfb2", "#e2b3cc", "#f3e38a", "#b3a7dd", "#c8cdd2", "#c9d98a"] as const;
 export const OPEN = 255; // no grid
 
+/** The units beside unit u, both ways: `indices[starts[u] … starts[u + 1]]`. */
+export interface Sides {
+  starts: Int32Array;
+  indices: Int32Array;
+}
+
+/** From borders that come once each (`beside[starts[u] … starts[u + 1]]`, u < v). */
+export function sidesOf(starts: ArrayLike<number>, beside: ArrayLike<number>): Sides {
+  const n = Math.max(0, starts.length - 1);
+  const first = new Int32Array(n + 1);
+  for (let u = 0; u < n; u++) {
+    for (let k = starts[u] as number; k < (starts[u + 1] as number); k++) {
+      for (const end of [u, beside[k] as number]) first[end + 1] = (first[end + 1] as number) + 1;
+    }
+  }
+  for (let u = 0; u < n; u++) first[u + 1] = (first[u + 1] as number) + (first[u] as number);
+  const next = first.slice();
+  const indices = new Int32Array(first[n] as number);
+  const put = (u: number, v: number): void => {
+    indices[next[u] as number] = v;
+    next[u] = (next[u] as number) + 1;
+  };
+  for (let u = 0; u < n; u++) {
+    for (let k = starts[u] as number; k < (starts[u + 1] as number); k++) {
+      put(u, beside[k] as number);
+      put(beside[k] as number, u);
+    }
+  }
+  return { starts: first, indices };
+}
+
 /** Which grids lie beside which, from the borders of units; after an edit only changed grids are looked at again. */
 export class Beside {
   readonly around = new Map<number, Set<number>>();
   private readonly starts: Int32Array;
   private readonly indices: Int32Array;
 
-  /** Borders come once each (`beside[starts[u] … starts[u + 1]]`, u < v) and are kept both ways. */
-  constructor(starts: ArrayLike<number>, beside: ArrayLike<number>) {
-    const n = Math.max(0, starts.length - 1);
-    this.starts = new Int32Array(n + 1);
-    for (let u = 0; u < n; u++) {
-      for (let k = starts[u] as number; k < (starts[u + 1] as number); k++) {
-        for (const end of [u, beside[k] as number]) this.starts[end + 1] = (this.starts[end + 1] as number) + 1;
-      }
+  /** `pairs`: grids that are known to lie side by side, two by two, as `pairs` of another one told them. */
+  constructor(sides: Sides, pairs: ArrayLike<number> = []) {
+    ({ starts: this.starts, indices: this.indices } = sides);
+    for (let i = 0; i < pairs.length; i += 2) {
+      this.join(pairs[i] as number, pairs[i + 1] as number);
+      this.join(pairs[i + 1] as number, pairs[i] as number);
     }
-    for (let u = 0; u < n; u++) this.starts[u + 1] = (this.starts[u + 1] as number) + (this.starts[u] as number);
-    const next = this.starts.slice();
-    this.indices = new Int32Array(this.starts[n] as number);
-    const put = (u: number, v: number): void => {
-      this.indices[next[u] as number] = v;
-      next[u] = (next[u] as number) + 1;
-    };
-    for (let u = 0; u < n; u++) {
-      for (let k = starts[u] as number; k < (starts[u + 1] as number); k++) {
-        put(u, beside[k] as number);
-        put(beside[k] as number, u);
-      }
-    }
+  }
+
+  /** All that lie side by side, each pair once: one column that travels between threads. */
+  get pairs(): Int32Array {
+    const found: number[] = [];
+    for (const [a, others] of this.around) for (const b of others) if (a < b) found.push(a, b);
+    return Int32Array.from(found);
   }
 
   /** The units beside a unit. */

@@ -2,15 +2,19 @@
 import { store } from "../../lib/store.svelte.ts";
 import { type Move, OneAtATime, Batch, type Target } from "./batching.ts";
 import { Beside, colouring, OPEN } from "./colouring.ts";
+import { Ground } from "./ground.ts";
 import { ask, freshKey, type Method, Problem } from "../../lib/api.ts";
 import { Hits } from "./hits.ts";
-import type { Act, Assignment, Check, Comment, Edited, Ground, GridRow, News, PlanRow, Standing, Table, Violation } from "./types.ts";
+import type { Opened } from "./opened.ts";
+import { openPlan } from "./opening.ts";
+import type { Act, Check, Comment, Edited, GridRow, News, PlanRow, Standing, Table, Violation } from "./types.ts";
 
 export const NEW = "new";
 const POLL_MS = 2500;
 const CHECK_MS = 1200;
 const SETTLE_MS = 120;
 const SYNC_MOST = 5;
+export const STEPS = 4; // of opening: asked, the columns, the grids, drawn
 
 export type Saved = "saved" | "saving" | "unsent";
 
@@ -36,8 +40,7 @@ export class Draft {
   // ── columns that the map reads; changed in place, `tick` tells ──
   ground!: Ground;
   hits!: Hits;
-  unitAt = new Map<number, number>(); // unit id → index
-  grid = new Int32Array(); // unit index → number of its grid, −1 open
+  grid: Int32Array = new Int32Array(); // unit index → number of its grid, −1 open
   colours: Uint8Array = new Uint8Array(); // of each grid number
   codes: string[] = []; // by number; "" once gone
   private number = new Map<string, number>();
@@ -46,6 +49,8 @@ export class Draft {
 
   // ── what components read ──
   ready = $state(false);
+  steps = $state(0); // of opening, out of STEPS
+  looked = $state(false); // the rules were looked at since the plan was opened
   tick = $state(0);
   name = $state("");
   state = $state<PlanRow["state"]>("draft");
@@ -119,27 +124,35 @@ export class Draft {
   }
 
   private async load(): Promise<void> {
-    const get = <T>(path: string): Promise<T> => ask<T>("GET", this.path + path, this.lang);
+    this.steps = 1;
+    const step = <T>(found: T): T => {
+      this.steps += 1;
+      return found;
+    };
     for (let i = 0; ; i++) {
-      const [ground, table, held] = await Promise.all([get<Ground>("/ground"), get<Table>("/grids"), get<Assignment>("/assignment")]);
-      if ((table.revision !== held.revision || held.units.length !== ground.units.length) && i < SYNC_MOST) continue; // edited in between
-      this.take(ground, table, held);
+      const [found, table] = await Promise.all([
+        openPlan(this.path, this.lang).then(step),
+        ask<Table>("GET", `${this.path}/grids`, this.lang).then(step),
+      ]);
+      if (this.closed) return;
+      if ((!found || table.revision !== found.revision) && i < SYNC_MOST) continue; // edited in between
+      if (!found) throw new Problem(409, "stale-revision", store.t("edStale"), "");
+      await nextFrame(); // the bar moves on before the columns are taken over
+      this.take(found, table);
       break;
     }
-    await Promise.all([this.check(), this.readComments(), this.readLog()]);
     this.ready = true;
+    await Promise.all([this.check(), this.readComments(), this.readLog()]); // what stands beside the map comes after it
   }
 
-  private take(ground: Ground, table: Table, held: Assignment): void {
-    this.ground = ground;
-    this.hits = new Hits(ground);
-    this.beside = new Beside(ground.starts, ground.beside);
-    this.unitAt = new Map(ground.units.map((id, i) => [id, i]));
-    this.codes = [...held.grids];
+  private take(found: Opened, table: Table): void {
+    this.ground = new Ground(found.columns);
+    this.hits = new Hits(this.ground, found.cells);
+    this.beside = new Beside(found.sides, found.pairs);
+    this.codes = [...found.grids];
     this.number = new Map(this.codes.map((code, g) => [code, g]));
-    this.grid = Int32Array.from(held.grid);
-    const all = this.beside.update(this.grid, null);
-    this.colours = colouring(this.beside.around, this.codes.length, new Uint8Array(), all);
+    this.grid = found.grid;
+    this.colours = found.colours;
     this.base = new Map(rowsOf(table).map((row) => [row.code, row]));
     Object.assign(this, { name: table.name, state: table.state, nesting: table.nesting, revision: table.revision, score: table.score });
     this.weight = table.score.weight;
@@ -168,7 +181,7 @@ export class Draft {
     if (news.revision === this.revision) return;
     const places: number[] = [];
     news.units.forEach((id, i) => {
-      const u = this.unitAt.get(id);
+      const u = this.ground.placeOf(id);
       if (u === undefined || this.pending.targets().has(u)) return; // own paint stays on top until it is answered
       this.put(u, this.numberOf(news.unit_grids[i] ?? null));
       places.push(u);
@@ -215,6 +228,7 @@ export class Draft {
   async check(): Promise<void> {
     const found = await ask<Check>("GET", `${this.path}/check`, this.lang);
     if (found.revision !== this.revision) return;
+    this.looked = true;
     Object.assign(this, { violations: found.violations, advice: found.advice, excepted: found.excepted, rules: found.rules, exceptions: found.exceptions });
   }
 
@@ -482,7 +496,7 @@ export class Draft {
     const was = new Map(batch.before());
     for (const [u, code] of was) this.put(u, code === null ? -1 : this.numberOf(code)); // as it was, so that news fall on what they meant
     const news = await this.follow().catch(() => null);
-    const theirs = new Set((news?.units ?? []).map((id) => this.unitAt.get(id) ?? -1));
+    const theirs = new Set((news?.units ?? []).map((id) => this.ground.placeOf(id) ?? -1));
     const both = [...mine.keys()].filter((u) => theirs.has(u));
     const again = (): void => {
       for (const target of new Set(mine.values())) {
@@ -581,7 +595,9 @@ const WORDS = Object.fromEntries(
   ["assign", "split", "merge", "fix", "lock", "unlock", "posts", "rename", "configure", "undo", "redo", "rebalance", "cut"].map((act) => [`ac_${act}`, true]),
 );
 
-function named(moves: Move[], ids: readonly number[]): Move[] {
+const nextFrame = (): Promise<void> => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+
+function named(moves: Move[], ids: ArrayLike<number>): Move[] {
   return moves.map((move) => ({ ...move, unit_ids: move.unit_ids.map((u) => ids[u] as number) }));
 }
 

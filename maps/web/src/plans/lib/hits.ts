@@ -6,68 +6,79 @@ export interface Places {
 }
 export type Lasso = readonly (readonly [number, number])[]; // lon, lat
 
+/** Where the square cells lie, and which points each holds: `order[first[c] … first[c + 1]]`. */
+export interface Cells {
+  west: number;
+  south: number;
+  size: number;
+  across: number;
+  up: number;
+  first: Int32Array;
+  order: Int32Array;
+}
+
+const POINTS_PER_CELL = 8;
+
+function frame(places: Places): Omit<Cells, "first" | "order"> {
+  const n = places.lon.length;
+  let [west, south, east, north] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (let i = 0; i < n; i++) {
+    const [x, y] = [places.lon[i] as number, places.lat[i] as number];
+    if (x < west) west = x;
+    if (x > east) east = x;
+    if (y < south) south = y;
+    if (y > north) north = y;
+  }
+  if (!n) [west, south, east, north] = [0, 0, 0, 0];
+  const area = Math.max((east - west) * (north - south), 1e-12);
+  const size = Math.sqrt(area / Math.max(1, n / POINTS_PER_CELL));
+  const many = (long: number): number => Math.max(1, Math.min(4096, Math.ceil(long / size) + 1));
+  return { west, south, size, across: many(east - west), up: many(north - south) };
+}
+
+const columnOf = (f: Omit<Cells, "first" | "order">, lon: number): number => Math.max(0, Math.min(f.across - 1, Math.floor((lon - f.west) / f.size)));
+const rowOf = (f: Omit<Cells, "first" | "order">, lat: number): number => Math.max(0, Math.min(f.up - 1, Math.floor((lat - f.south) / f.size)));
+
+/** Points sorted into cells; plain columns, so that another thread can do it. */
+export function cellsOf(places: Places): Cells {
+  const f = frame(places);
+  const n = places.lon.length;
+  const cells = new Int32Array(n);
+  const first = new Int32Array(f.across * f.up + 1);
+  for (let i = 0; i < n; i++) {
+    const c = (cells[i] = rowOf(f, places.lat[i] as number) * f.across + columnOf(f, places.lon[i] as number));
+    first[c + 1] = (first[c + 1] as number) + 1;
+  }
+  for (let c = 0; c < f.across * f.up; c++) first[c + 1] = (first[c + 1] as number) + (first[c] as number);
+  const next = first.slice();
+  const order = new Int32Array(n);
+  for (let i = 0; i < n; i++) {
+    const c = cells[i] as number;
+    order[next[c] as number] = i;
+    next[c] = (next[c] as number) + 1;
+  }
+  return { ...f, first, order };
+}
+
 /** Points in square cells; what a gesture asks of 200 000 points is answered from the cells it touches. */
 export class Hits {
   private readonly places: Places;
-  private readonly west: number;
-  private readonly south: number;
-  private readonly size: number;
-  private readonly across: number;
-  private readonly up: number;
-  private readonly first: Int32Array; // of each cell, into `order`
-  private readonly order: Int32Array;
+  private readonly cells: Cells;
 
-  constructor(places: Places) {
+  constructor(places: Places, cells: Cells = cellsOf(places)) {
     this.places = places;
-    const n = places.lon.length;
-    let [west, south, east, north] = [Infinity, Infinity, -Infinity, -Infinity];
-    for (let i = 0; i < n; i++) {
-      const [x, y] = [places.lon[i] as number, places.lat[i] as number];
-      if (x < west) west = x;
-      if (x > east) east = x;
-      if (y < south) south = y;
-      if (y > north) north = y;
-    }
-    if (!n) [west, south, east, north] = [0, 0, 0, 0];
-    const area = Math.max((east - west) * (north - south), 1e-12);
-    this.size = Math.sqrt(area / Math.max(1, n / 8)); // about eight points in a cell
-    [this.west, this.south] = [west, south];
-    this.across = Math.max(1, Math.min(4096, Math.ceil((east - west) / this.size) + 1));
-    this.up = Math.max(1, Math.min(4096, Math.ceil((north - south) / this.size) + 1));
-    const cells = new Int32Array(n);
-    this.first = new Int32Array(this.across * this.up + 1);
-    for (let i = 0; i < n; i++) {
-      const c = (cells[i] = this.cell(places.lon[i] as number, places.lat[i] as number));
-      this.first[c + 1] = (this.first[c + 1] as number) + 1;
-    }
-    for (let c = 0; c < this.across * this.up; c++) this.first[c + 1] = (this.first[c + 1] as number) + (this.first[c] as number);
-    const next = this.first.slice();
-    this.order = new Int32Array(n);
-    for (let i = 0; i < n; i++) {
-      const c = cells[i] as number;
-      this.order[next[c] as number] = i;
-      next[c] = (next[c] as number) + 1;
-    }
-  }
-
-  private column(lon: number): number {
-    return Math.max(0, Math.min(this.across - 1, Math.floor((lon - this.west) / this.size)));
-  }
-  private row(lat: number): number {
-    return Math.max(0, Math.min(this.up - 1, Math.floor((lat - this.south) / this.size)));
-  }
-  private cell(lon: number, lat: number): number {
-    return this.row(lat) * this.across + this.column(lon);
+    this.cells = cells;
   }
 
   /** Points in a box; `keep` decides further. */
   inBox(west: number, south: number, east: number, north: number, keep: (x: number, y: number) => boolean = () => true): number[] {
     const found: number[] = [];
-    for (let r = this.row(south); r <= this.row(north); r++) {
-      for (let c = this.column(west); c <= this.column(east); c++) {
-        const cell = r * this.across + c;
-        for (let k = this.first[cell] as number; k < (this.first[cell + 1] as number); k++) {
-          const i = this.order[k] as number;
+    const { across, first, order } = this.cells;
+    for (let r = rowOf(this.cells, south); r <= rowOf(this.cells, north); r++) {
+      for (let c = columnOf(this.cells, west); c <= columnOf(this.cells, east); c++) {
+        const cell = r * across + c;
+        for (let k = first[cell] as number; k < (first[cell + 1] as number); k++) {
+          const i = order[k] as number;
           const [x, y] = [this.places.lon[i] as number, this.places.lat[i] as number];
           if (x >= west && x <= east && y >= south && y <= north && keep(x, y)) found.push(i);
         }

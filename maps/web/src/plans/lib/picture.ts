@@ -1,11 +1,11 @@
 // A plan as a small picture, out of the places of its units: no tiles, no map.
-import { Beside, colouring, FILLS, OPEN } from "./colouring.ts";
-import type { Ground } from "./types.ts";
+import { Beside, colouring, FILLS, OPEN, sidesOf } from "./colouring.ts";
+import type { Ground } from "./ground.ts";
 
 export function drawPlan(canvas: HTMLCanvasElement, ground: Ground, grid: Int32Array, grids: number): void {
   const pen = canvas.getContext("2d");
   if (!pen || !ground.units.length) return;
-  const beside = new Beside(ground.starts, ground.beside);
+  const beside = new Beside(sidesOf(ground.starts, ground.beside));
   const colours = colouring(beside.around, grids, new Uint8Array(), beside.update(grid, null));
   const [w, e] = range(ground.lon);
   const [s, n] = range(ground.lat);
@@ -22,7 +22,7 @@ export function drawPlan(canvas: HTMLCanvasElement, ground: Ground, grid: Int32A
   });
 }
 
-function range(values: readonly number[]): [number, number] {
+function range(values: Float64Array): [number, number] {
   let [low, high] = [Infinity, -Infinity];
   for (const value of values) {
     if (value < low) low = value;

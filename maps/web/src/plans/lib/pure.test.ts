@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Batch, OneAtATime } from "./batching.ts";
-import { Beside, colouring, FILLS, OPEN, step } from "./colouring.ts";
+import { Beside, colouring, FILLS, OPEN, sidesOf, step } from "./colouring.ts";
+import { columnsOf, Ground } from "./ground.ts";
 import { Hits, inside, thinned } from "./hits.ts";
+import { middles, middling, namedFrom, namedIn } from "./naming.ts";
+import { opened } from "./opened.ts";
 
 /** A square field of units: borders to the east and to the north, each once. */
 function field(side: number): { starts: number[]; beside: number[]; lon: number[]; lat: number[] } {
@@ -23,7 +26,7 @@ test("neighbouring grids differ in colour, and an edit recolours only where it m
   const borders = field(side);
   const grid = Int32Array.from({ length: side * side }, (_, u) => Math.floor((u % side) / 4) + 15 * Math.floor(u / side / 3));
   const grids = Math.max(...grid) + 1;
-  const beside = new Beside(borders.starts, borders.beside);
+  const beside = new Beside(sidesOf(borders.starts, borders.beside));
   const all = beside.update(grid, null);
   const first = colouring(beside.around, grids, new Uint8Array(), all);
   const clash = (colours: Uint8Array): number => {
@@ -38,13 +41,13 @@ test("neighbouring grids differ in colour, and an edit recolours only where it m
   const second = colouring(beside.around, grids, first, beside.update(grid, new Set([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])));
   assert.equal(clash(second), 0);
   assert.ok(second.filter((c, g) => c !== first[g]).length <= 6);
-  const fresh = new Beside(borders.starts, borders.beside);
+  const fresh = new Beside(sidesOf(borders.starts, borders.beside));
   fresh.update(grid, null);
   for (const [g, set] of fresh.around) assert.deepEqual([...(beside.around.get(g) ?? [])].sort(), [...set].sort());
 });
 
 test("an open unit has no grid and no neighbour", () => {
-  const beside = new Beside([0, 1, 2, 3, 3], [1, 2, 3]);
+  const beside = new Beside(sidesOf([0, 1, 2, 3, 3], [1, 2, 3]));
   assert.deepEqual([...beside.update(Int32Array.from([-1, 0, 1, -1]), null)].sort(), [0, 1]);
   assert.deepEqual([...beside.around.get(0) ?? []], [1]);
   assert.ok(!colouring(beside.around, 2, new Uint8Array([OPEN, OPEN])).includes(OPEN));
@@ -109,4 +112,51 @@ test("requests never overlap, and what came meanwhile is sent once more", async 
   assert.deepEqual([most, runs], [1, 2]);
   await queue.ask();
   assert.equal(runs, 3);
+});
+
+function told(side: number): Parameters<typeof columnsOf>[0] {
+  const n = side * side;
+  const units = Array.from({ length: n }, (_, u) => 10 + 3 * u); // ids have gaps
+  return {
+    key: "k", units, codes: units.map((id) => `U${id}`), ...field(side), area: units.map(() => 0), area_codes: ["a"], area_names: ["A"],
+    area_m2: units.map(() => 1), loads: { cases: units.map((id) => id / 2) },
+  };
+}
+
+test("a plan opened beside the page is the plan opened on it", () => {
+  const side = 12;
+  const grid = Array.from({ length: side * side }, (_, u) => (u === 5 ? -1 : Math.floor((u % side) / 3) + 4 * Math.floor(u / side / 3)));
+  const ground = told(side);
+  const held = { revision: 3, grids: Array.from({ length: 16 }, (_, g) => `G${g}`), grid, units: ground.units } as Parameters<typeof opened>[1];
+  const all = opened(ground, held);
+  assert.ok(all);
+  const beside = new Beside(sidesOf(ground.starts, ground.beside));
+  const looked = beside.update(Int32Array.from(grid), null);
+  const handed = new Beside(all.sides, all.pairs);
+  assert.equal(handed.around.size, beside.around.size);
+  for (const [g, set] of beside.around) assert.deepEqual([...(handed.around.get(g) ?? [])].sort(), [...set].sort());
+  assert.deepEqual(all.colours, colouring(beside.around, 16, new Uint8Array(), looked));
+  const here = new Hits(ground).inCircle(4, 4, 2);
+  assert.ok(here.length > 5);
+  assert.deepEqual(new Hits(new Ground(all.columns), all.cells).inCircle(4, 4, 2), here);
+  assert.equal(opened({ ...ground, units: ground.units.slice(1) }, held), null, "a unit was cut in between");
+});
+
+test("the ground finds units by id and names them when asked", () => {
+  const ground = new Ground(columnsOf(told(3)));
+  assert.deepEqual([...ground.units].map((id) => ground.placeOf(id)), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.deepEqual([0, 11, 99].map((id) => ground.placeOf(id)), [undefined, undefined, undefined]);
+  assert.equal(ground.codes[2], "U16");
+});
+
+test("a grid is named where its name has room and the reader looks", () => {
+  const at = middles(Int32Array.from([0, 0, 1, -1]), 3, { lon: Float64Array.of(0, 4, 10, 99), lat: Float64Array.of(0, 0, 2, 99), area_m2: Float64Array.of(3, 1, 5, 7) });
+  assert.deepEqual([...at], [1, 0, 10, 2, NaN, NaN]);
+  assert.equal(middling(Float64Array.of(9, 1, 4)), 4);
+  assert.equal(middling(new Float64Array()), 0);
+  const rows = [{ code: "wide", area_m2: 4e6, at: [0, 0] }, { code: "small", area_m2: 100, at: [0, 0] }, { code: "away", area_m2: 4e6, at: [5, 0] }, { code: "empty", area_m2: 4e6, at: [NaN, NaN] }] as const;
+  const sight = { zoom: namedFrom(4e6, 0), west: -1, south: -1, east: 1, north: 1 };
+  assert.deepEqual(namedIn(rows, 0, sight, (row) => row.at).map((one) => one.row.code), ["wide"]);
+  assert.deepEqual(namedIn(rows, 0, { ...sight, zoom: sight.zoom - 1 }, (row) => row.at), []);
+  assert.equal(namedIn(rows, 0, { ...sight, zoom: 22 }, (row) => row.at).length, 2, "near enough for the small one, too");
 });

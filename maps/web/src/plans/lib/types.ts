@@ -4,7 +4,6 @@ import type { Answer } from "../../lib/types.ts";
 export type PlanRow = Answer["PlanRow"];
 export type Nesting = PlanRow["nesting"];
 
-export type Ground = Answer["Ground"];
 export type GridRow = Answer["GridNow"];
 export type Standing = Answer["Standing"];
 export type Violation = Answer["Violation"] & { rule?: string }; // the word of an exception, where one may be recorded

@@ -128,7 +128,7 @@ export class Workbench {
   unitAt(p: Pointer): number | null {
     if (!this.map) return null;
     const id = this.map.unitIdAt(p.x, p.y);
-    if (id !== null) return this.draft.unitAt.get(id) ?? null;
+    if (id !== null) return this.draft.ground.placeOf(id) ?? null;
     if (this.map.map.getZoom() >= this.map.unitsFrom) return null; // beside the city
     const { lon, lat } = this.draft.ground;
     for (const px of NEAR_PX) {
@@ -347,6 +347,7 @@ export class Workbench {
   }
 
   findViolation(): void {
+    if (!this.draft.looked) return this.draft.tell("info", store.t("edLooking"));
     const one = this.next("rule", this.draft.violations);
     if (!one) return this.draft.tell("info", store.t("edNoneViolated"));
     this.showViolation(one);
