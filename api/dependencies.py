@@ -117,7 +117,8 @@ class Freshness:
                 self._stop.wait(RETRY_S)
             else:
                 self.ready.set()
-                return self._prepare()
+                self._prepare()
+                return
 
     def _prepare(self) -> None:
         """What somebody will ask for soon, made while nobody waits for it."""

@@ -217,6 +217,7 @@ class Store {
       this.who = who;
       this.city = city;
       this.problem = null;
+      this.ask(); // before the page is laid out and the map is made: both take as long as an answer
     });
   }
 

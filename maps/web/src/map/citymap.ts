@@ -6,6 +6,8 @@ import {
 import "./worker.ts";
 import type { FeatureCollection } from "geojson";
 import type { Bbox } from "../lib/types.ts";
+import { OUTLINES_PER_TILE, zoomOf } from "./density.ts";
+import { Sight } from "./sight.ts";
 import * as style from "./style.ts";
 
 
@@ -18,6 +20,7 @@ export interface MapEvents {
 }
 
 const LONG_PRESS_MS = 500;
+const STATES_A_FRAME = 2_000; // colours told in one go: about 20 ms on a weak machine
 const NEAR_ZOOM = 15; // streets are named and a single case can be found
 
 export type ZoneGeometry =
@@ -52,6 +55,9 @@ export class CityMap {
   private painted = new Map<string, string>();
   private home: Bbox | null; // fitted again while the page lays itself out, until the reader moves the map
   private lost: boolean; // nobody said yet where the city is
+  private painting = 0; // the latest turn of colours
+  private linesFrom = 0;
+  private readonly bbox: Bbox | null; // of the city
   private hovered: string | null = null;
   private chosen = new Set<string>();
   private pressed: ReturnType<typeof setTimeout> | undefined; // a finger that stays chooses one more
@@ -61,6 +67,7 @@ export class CityMap {
   constructor(container: HTMLElement, events: MapEvents, bbox: Bbox | null, camera: [number, number, number] | null) {
     this.events = events;
     this.home = camera ? null : bbox;
+    this.bbox = bbox;
     this.lost = !camera && !bbox;
     this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const start = camera
@@ -163,6 +170,7 @@ export class CityMap {
       return;
     }
     this.painted.clear();
+    this.linesFrom = 0;
     this.hovered = null;
     this.chosen.clear();
     this.drop(style.ZONES, ["zones-mark", "zones-case", "zones-line", style.ZONE_LAYER]);
@@ -177,15 +185,38 @@ export class CityMap {
     for (const layer of style.zoneLayers(this.sourceLayer)) this.add(layer, layer.id === "zones-mark" || layer.id === "zones-case" ? "marks" : "zones");
   }
 
-  /** Values travel apart from geometry: each zone's colour becomes its feature state, joined by code. */
+  /**
+   * Values travel apart from geometry: each zone's colour becomes its feature state, joined by code. Thousands go frame by
+   * frame: a hand is answered in between.
+   */
   async paint(codes: readonly string[], fills: readonly string[]): Promise<void> {
     await this.ready;
     if (!this.map.getLayer(style.ZONE_LAYER)) return;
-    const next = new Map<string, string>();
-    codes.forEach((code, i) => next.set(code, fills[i] as string));
-    for (const code of this.painted.keys()) if (!next.has(code)) this.map.removeFeatureState(this.feature(code), "fill");
-    for (const [code, fill] of next) if (this.painted.get(code) !== fill) this.map.setFeatureState(this.feature(code), { fill });
-    this.painted = next;
+    const turn = (this.painting += 1);
+    this.thin(codes.length);
+    const next = new Map(codes.map((code, i) => [code, fills[i] as string]));
+    const gone = [...this.painted.keys()].filter((code) => !next.has(code));
+    for (const code of gone) {
+      this.map.removeFeatureState(this.feature(code), "fill");
+      this.painted.delete(code);
+    }
+    const changed = [...next].filter(([code, fill]) => this.painted.get(code) !== fill);
+    for (let i = 0; i < changed.length; i += STATES_A_FRAME) {
+      if (i > 0) await new Promise(requestAnimationFrame);
+      if (turn !== this.painting || !this.map.getLayer(style.ZONE_LAYER)) return; // newer colours are on their way
+      for (const [code, fill] of changed.slice(i, i + STATES_A_FRAME)) {
+        this.map.setFeatureState(this.feature(code), { fill });
+        this.painted.set(code, fill);
+      }
+    }
+  }
+
+  /** Outlines of very many zones are drawn from the zoom on where they are lines. */
+  private thin(zones: number): void {
+    const from = this.bbox ? zoomOf(zones, this.bbox, OUTLINES_PER_TILE) : 0;
+    if (from === this.linesFrom) return;
+    this.linesFrom = from;
+    this.map.setPaintProperty("zones-line", "line-opacity", style.linesFrom(from));
   }
 
   async hover(code: string | null): Promise<void> {
@@ -194,6 +225,7 @@ export class CityMap {
     if (this.hovered !== null) this.map.setFeatureState(this.feature(this.hovered), { hover: false });
     if (code !== null) this.map.setFeatureState(this.feature(code), { hover: true });
     this.hovered = code;
+    this.marks();
   }
 
   /** Mark the chosen zones, and only these. */
@@ -204,6 +236,15 @@ export class CityMap {
     for (const code of this.chosen) if (!next.has(code)) this.map.setFeatureState(this.feature(code), { selected: false });
     for (const code of next) if (!this.chosen.has(code)) this.map.setFeatureState(this.feature(code), { selected: true });
     this.chosen = next;
+    this.marks();
+  }
+
+  /** The layers of marks are drawn while there is something to mark. */
+  private marks(): void {
+    const seen = { "zones-case": this.chosen.size > 0, "zones-mark": this.chosen.size > 0 || this.hovered !== null };
+    for (const [layer, yes] of Object.entries(seen)) {
+      if (this.map.getLayer(layer)) this.map.setPaintProperty(layer, "line-opacity", yes ? 1 : 0);
+    }
   }
 
   /** Lines of the coarser levels, the coarsest thickest. */
@@ -236,6 +277,10 @@ export class CityMap {
     const basemap = await import("./basemap.ts");
     if (file) await basemap.pmtiles(this.map, "/basemap.pmtiles");
     else if (key) basemap.tianditu(this.map, key);
+  }
+
+  get sight(): Sight {
+    return Sight.of(this.map);
   }
 
   async setLabels(labels: readonly Label[]): Promise<void> {

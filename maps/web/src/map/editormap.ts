@@ -4,7 +4,9 @@ import "./worker.ts";
 import type { FeatureCollection } from "geojson";
 import type { Bbox } from "../lib/types.ts";
 import { editorLayers, GRID_NAMES, GRIDS, PICKED_DOTS, UNITS, WIDTHS } from "./editorstyle.ts";
+import { OUTLINES_PER_TILE, zoomOf } from "./density.ts";
 import { FreshDots } from "./freshdots.ts";
+import { Sight } from "./sight.ts";
 import * as style from "./style.ts";
 
 
@@ -42,16 +44,7 @@ const MOST_KEPT = 40_000; // colours of units far away are forgotten beyond this
 const REFRESH_MS = 450; // after an edit: several in a row ask for tiles once
 const STATES_A_FRAME = 2_000; // colours told in one go: about 20 ms on a weak machine
 const UNITS_PER_TILE = 2_500; // units that one tile draws well
-const OUTLINES_PER_TILE = 1_000; // outlines of grids that are still lines and not a grey
 const tiles = (path: string): string => new URL(path, location.origin).href.replaceAll("%7B", "{").replaceAll("%7D", "}");
-
-/** The zoom from which so many things of a city lie at most `perTile` to a tile; 0 where there are few. */
-export function zoomOf(things: number, bbox: Bbox, perTile: number): number {
-  const mercator = (lat: number): number => Math.asinh(Math.tan((lat * Math.PI) / 180)) / (2 * Math.PI);
-  const area = Math.max(1e-12, ((bbox[2] - bbox[0]) / 360) * (mercator(bbox[3]) - mercator(bbox[1])));
-  if (things <= 2 * perTile) return 0;
-  return Math.max(0, Math.min(15, Math.ceil(Math.log2(things / area / perTile) / 2)));
-}
 
 /** A colour under a picked unit: mixed with ink. */
 function darker(colour: string): string {
@@ -191,10 +184,8 @@ export class EditorMap {
     return Math.abs(this.map.unproject([x, y + px]).lat - this.map.unproject([x, y]).lat);
   }
 
-  /** What is in sight, in degrees, and how near. */
-  get sight(): { zoom: number; west: number; south: number; east: number; north: number } {
-    const bounds = this.map.getBounds();
-    return { zoom: this.map.getZoom(), west: bounds.getWest(), south: bounds.getSouth(), east: bounds.getEast(), north: bounds.getNorth() };
+  get sight(): Sight {
+    return Sight.of(this.map);
   }
 
   get centre(): Pointer {

@@ -6,6 +6,10 @@ export const FONTS = '"Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-se
 const FACES = ["Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif"];
 export const ZONES = "zones";
 export const ZONE_LAYER = "zones-fill";
+const LINES = 0.55;
+
+/** Opacity of the zones' outlines where they may be drawn from a zoom on; below it they would be a grey over the colours. */
+export const linesFrom = (zoom: number): number | ExpressionSpecification => (zoom > 0 ? ["step", ["zoom"], 0, zoom, LINES] : LINES);
 
 export const GROUND = "#eef1f3";
 const WATER = "#cfe0ea";
@@ -85,27 +89,31 @@ const state = (name: string, on: number, off: number): ExpressionSpecification =
   "case", ["boolean", ["feature-state", name], false], on, off,
 ];
 
+const MARKED: ExpressionSpecification = [
+  "case", ["boolean", ["feature-state", "selected"], false], 3.4, ["boolean", ["feature-state", "hover"], false], 2.4, 0,
+];
+
+/**
+ * Marks are wide only where something is marked, and their layers have no opacity while nothing is: an invisible line costs
+ * as much as a visible one, and 20 000 of them, twice, cost most of a frame. (Opacity is one number: a new one touches no tile.)
+ */
 export function zoneLayers(sourceLayer: string | null): LayerSpecification[] {
   const from = sourceLayer ? { source: ZONES, "source-layer": sourceLayer } : { source: ZONES };
   return [
     { id: ZONE_LAYER, type: "fill", ...from, paint: { "fill-color": fill, "fill-opacity": 0.86, "fill-antialias": false } },
     {
       id: "zones-line", type: "line", ...from,
-      paint: { "line-color": "#6b7a87", "line-opacity": 0.55, "line-width": byZoom(8, 0.2, 12, 0.7, 16, 1.6) },
+      paint: { "line-color": "#6b7a87", "line-opacity": LINES, "line-width": byZoom(8, 0.2, 12, 0.7, 16, 1.6) },
     },
     {
       id: "zones-case", type: "line", ...from, // white around the mark: seen on the darkest class and on the lightest
       layout: { "line-join": "round" },
-      paint: { "line-color": "#ffffff", "line-opacity": state("selected", 1, 0), "line-width": byZoom(9, 5.5, 14, 9) },
+      paint: { "line-color": "#ffffff", "line-opacity": 0, "line-width": state("selected", 7.2, 0) },
     },
     {
       id: "zones-mark", type: "line", ...from,
       layout: { "line-join": "round" },
-      paint: {
-        "line-color": "#0b62b0",
-        "line-opacity": ["max", state("selected", 1, 0), state("hover", 1, 0)],
-        "line-width": byZoom(9, ["case", ["boolean", ["feature-state", "selected"], false], 2.4, 1.8], 14, ["case", ["boolean", ["feature-state", "selected"], false], 4.5, 3]),
-      },
+      paint: { "line-color": "#0b62b0", "line-opacity": 0, "line-width": MARKED },
     },
   ];
 }

@@ -1,21 +1,14 @@
 // Which grids are named on the map: those whose ground is wide enough for a name at this zoom, and in sight. Names of all
 // 20 000 grids of a city would be written, sent to the map's thread and sorted out there to show thirty.
+import type { Sight } from "../../map/sight.ts";
 
 export interface Named {
   code: string;
   area_m2: number;
 }
-export interface Sight {
-  zoom: number;
-  west: number;
-  south: number;
-  east: number;
-  north: number;
-}
 
 const NAME_PX = 70;
 const LEAST_SIDE_M = 30;
-const ROOM = 0.5; // of the screen, beyond each edge, and of a zoom: a small move finds its names there
 
 /** The zoom at which a name of about 70 pixels fits into so much ground. */
 export function namedFrom(area_m2: number, lat: number): number {
@@ -44,13 +37,12 @@ export function middles(grid: Int32Array, grids: number, places: { lon: Float64A
 
 /** Rows that are named in this sight, with the zoom from which they are. */
 export function namedIn<T extends Named>(rows: readonly T[], lat: number, sight: Sight, middleOf: (row: T) => readonly [number, number]): { row: T; from: number; lon: number; lat: number }[] {
-  const [dx, dy] = [(sight.east - sight.west) * ROOM, (sight.north - sight.south) * ROOM];
   const found: { row: T; from: number; lon: number; lat: number }[] = [];
   for (const row of rows) {
     const from = namedFrom(row.area_m2, lat);
-    if (from > sight.zoom + ROOM) continue;
+    if (!sight.near(from)) continue;
     const [x, y] = middleOf(row);
-    if (x >= sight.west - dx && x <= sight.east + dx && y >= sight.south - dy && y <= sight.north + dy) found.push({ row, from, lon: x, lat: y });
+    if (sight.holds(x, y, from)) found.push({ row, from, lon: x, lat: y });
   }
   return found;
 }

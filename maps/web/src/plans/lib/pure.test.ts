@@ -6,6 +6,7 @@ import { columnsOf, Ground } from "./ground.ts";
 import { Hits, inside, thinned } from "./hits.ts";
 import { middles, middling, namedFrom, namedIn } from "./naming.ts";
 import { opened } from "./opened.ts";
+import { Sight } from "../../map/sight.ts";
 
 /** A square field of units: borders to the east and to the north, each once. */
 function field(side: number): { starts: number[]; beside: number[]; lon: number[]; lat: number[] } {
@@ -155,8 +156,9 @@ test("a grid is named where its name has room and the reader looks", () => {
   assert.equal(middling(Float64Array.of(9, 1, 4)), 4);
   assert.equal(middling(new Float64Array()), 0);
   const rows = [{ code: "wide", area_m2: 4e6, at: [0, 0] }, { code: "small", area_m2: 100, at: [0, 0] }, { code: "away", area_m2: 4e6, at: [5, 0] }, { code: "empty", area_m2: 4e6, at: [NaN, NaN] }] as const;
-  const sight = { zoom: namedFrom(4e6, 0), west: -1, south: -1, east: 1, north: 1 };
-  assert.deepEqual(namedIn(rows, 0, sight, (row) => row.at).map((one) => one.row.code), ["wide"]);
-  assert.deepEqual(namedIn(rows, 0, { ...sight, zoom: sight.zoom - 1 }, (row) => row.at), []);
-  assert.equal(namedIn(rows, 0, { ...sight, zoom: 22 }, (row) => row.at).length, 2, "near enough for the small one, too");
+  const from = namedFrom(4e6, 0);
+  const sight = (zoom: number): Sight => new Sight(zoom, -1, -1, 1, 1);
+  assert.deepEqual(namedIn(rows, 0, sight(from), (row) => row.at).map((one) => one.row.code), ["wide"]);
+  assert.deepEqual(namedIn(rows, 0, sight(from - 1), (row) => row.at), []);
+  assert.equal(namedIn(rows, 0, sight(22), (row) => row.at).length, 2, "near enough for the small one, too");
 });
