@@ -12,7 +12,11 @@ The city of `benchmarks/edits.py` (square units of 100 m) with one more draft of
 
 `median` and `p95` are the milliseconds between two frames as the page sees them (`requestAnimationFrame`), `main thread`
 the processor milliseconds of its main thread that a frame takes (Chromium's own TaskDuration): on a machine without a graphics
-card the rest is drawing in software. `open` is the time from the address to the drawn plan.
+card the rest is drawing in software. `open` is the time from the address to the drawn plan, `first` right after the service
+has started, `again` in a fresh browser context; beside it processor seconds of the page's main thread, of all the browser's
+drawing and of the service, and the longest task of the main thread.
+
+    pan … beside an empty map    the map dragged by 6 pixels a frame as it is and with nothing on it, in turns (`frames.py`)
 """
 
 from __future__ import annotations
@@ -27,11 +31,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import CDPSession, Page, sync_playwright
+import psutil
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from sqlalchemy import text
 
 from api import auth
-from benchmarks import edits
+from benchmarks import edits, frames
 from benchmarks.serving import service
 from geo.db import cluster
 from geo.db import session as sessions
@@ -39,6 +44,8 @@ from geo.db.versions import bump
 from geo.settings import Settings
 
 NAME, WIDE, HIGH = "两万格", 5, 2
+TASKS = """window.__tasks = []; new PerformanceObserver(list => {
+  for (const task of list.getEntries()) window.__tasks.push(task.duration); }).observe({type: 'longtask', buffered: true});"""
 FRAMES = """() => { window.__frames = []; let last = performance.now();
   const tick = (now) => { window.__frames.push(now - last); last = now; window.__watch = requestAnimationFrame(tick); };
   window.__watch = requestAnimationFrame(tick); }"""
@@ -139,25 +146,55 @@ def ready(page: Page, since: float) -> float:
     return time.monotonic() - since
 
 
+def opened(browser: Browser, url: str, token: str, plan: int) -> tuple[Page, dict[str, float]]:
+    """The plan in a fresh context, and what opening it took."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, service_workers="block")
+    context.request.post(
+        f"{url}/api/session", data={"token": token}, headers={"X-Requested-With": "wangge", "Origin": url}
+    )
+    page = context.new_page()
+    page.set_default_timeout(300_000)
+    page.add_init_script(TASKS)
+    watch = Watch(page)
+    before, service_before, began = frames.spent_s(), service_s(url), time.monotonic()
+    page.goto(f"{url}/plans/{plan}")
+    took = {"open_s": ready(page, began), "main_thread_s": watch.busy_s()}
+    after = frames.spent_s()
+    took |= {
+        "drawing_s": after["gpu-process"] - before["gpu-process"],
+        "service_s": service_s(url) - service_before,
+        "longest_task_ms": page.evaluate("() => Math.max(0, ...window.__tasks)"),
+    }
+    return page, took
+
+
+def service_s(url: str) -> float:
+    """Processor seconds of the service's process so far."""
+    port, found = url.rpartition(":")[2], 0.0
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if "serve" in child.cmdline() and port in child.cmdline():
+                found += sum(child.cpu_times()[:2])
+        except psutil.Error:  # gone meanwhile
+            continue
+    return found
+
+
 def measure(url: str, token: str, plan: int) -> dict[str, Any]:
     """All lines, in one page."""
     with sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
-        context.request.post(
-            f"{url}/api/session", data={"token": token}, headers={"X-Requested-With": "wangge"}
-        )
-        page = context.new_page()
-        page.set_default_timeout(300_000)
-        began = time.monotonic()
-        page.goto(f"{url}/plans/{plan}")
-        opened = ready(page, began)
+        page, first = opened(browser, url, token, plan)
+        page.context.close()
+        page, again = opened(browser, url, token, plan)
+        beside = {"whole city": frames.beside_empty(page)}
         watch = Watch(page)
         watch.during("pan whole city", lambda: drag(page, 1))
         watch.during("list", lambda: scroll(page, 25))
-        page.evaluate("() => window.__wangge_map.jumpTo({ zoom: 14.5 })")
+        page.evaluate("() => void window.__wangge_map.jumpTo({ zoom: 14.5 })")
         page.wait_for_timeout(3_000)
+        beside["units"] = frames.beside_empty(page)
         watch.during("pan units", lambda: drag(page, 1))
         page.keyboard.press("b")
         page.keyboard.press("]")
@@ -167,7 +204,10 @@ def measure(url: str, token: str, plan: int) -> dict[str, Any]:
         made = int(page.locator("main.editor").get_attribute("data-revision") or 0) - revision
         heap = page.evaluate("() => performance.memory?.usedJSHeapSize ?? 0")
         browser.close()
-    return {"open_s": opened, "saved_strokes": made, "heap_mb": heap / 2**20, "lines": watch.lines}
+    return {
+        "first": first, "again": again, "saved_strokes": made, "heap_mb": heap / 2**20,
+        "lines": watch.lines, "beside_empty": beside,
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -188,9 +228,11 @@ def main() -> None:
     if given.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
-    print(
-        f"open {found['open_s']:.1f} s, heap {found['heap_mb']:.0f} MB, {found['saved_strokes']} edits saved"
-    )
+    for name in ("first", "again"):
+        print(name + ": " + ", ".join(f"{key} {value:.1f}" for key, value in found[name].items()))
+    print(f"heap {found['heap_mb']:.0f} MB, {found['saved_strokes']} edits saved")
+    for name, line in found["beside_empty"].items():
+        print(frames.told(name, line))
     print("| line | frames | median ms | p95 ms | main thread ms |\n|---|---|---|---|---|")
     for name, line in found["lines"].items():
         print(

@@ -94,3 +94,29 @@ def test_a_new_code_takes_the_old_one_away(town: Any, draft: str) -> None:
 def test_a_revision_to_come_is_refused(town: Any, draft: str) -> None:
     answer = town.staff(f"{draft}/changes?since=7")
     assert answer.status_code == 409 and answer.json()["type"].endswith("stale-revision")
+
+
+def test_the_ground_is_made_once_for_all_drafts_on_it(town: Any, draft: str) -> None:
+    first = town.staff(f"{draft}/ground")
+    other = str(
+        town.ask(
+            "POST", "/api/plans", json={"name": f"新 {next(made)}", "like": "草稿"}, headers=town.admin
+        ).headers["location"]
+    )
+    second = town.staff(f"{other}/ground")
+    assert second.content == first.content and second.headers["etag"] == first.headers["etag"]
+    tag = first.headers["etag"]
+    assert town.staff(f"{other}/ground", headers={"If-None-Match": tag}).status_code == 304
+    assert town.get(f"{other}/ground").status_code in (401, 404), "kept for staff alone"
+
+
+def test_rules_about_cases_are_looked_at_with_all_cases(town: Any, draft: str) -> None:
+    told = town.staff(f"{draft}/grids").json()
+    band = {"bands": {"cases": [10**6, 10**7]}, "revision": told["revision"]}
+    answer = town.ask("POST", f"{draft}/settings", json=band, headers=town.admin)
+    assert answer.status_code == 200, answer.text
+    answer = town.staff(f"{draft}/check")
+    assert answer.status_code == 200, answer.text
+    broken = [v for v in answer.json()["violations"] if v["column"] == "cases"]
+    assert {v["grid"] for v in broken} == set(told["codes"])
+    assert sum(v["measured"] for v in broken) == sum(told["loads"]["cases"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from geo.errors import Conflict, NotFound, Refused
 from geo.settings import Settings
 from grids import drafts, plans, proposals, stored, units
 from grids.drafts import Desk, Move
+from grids.drafts.ground import read_ground
 from grids.ledger import Ledger
 from grids.partition import Partition
 
@@ -304,3 +307,41 @@ def test_a_desk_follows_units_and_weights(city: Settings, db: Session) -> None:
     assert kept.ledger.loads[0].sum() == 7 * draft.partition.graph.n
     assert isinstance(kept.ledger, Ledger)
     same_as_fresh(hand)
+
+
+def test_a_draft_is_what_is_stored(city: Settings) -> None:
+    hand = Hand(city)
+    code = hand.draft().grids.codes[0]
+    hand(drafts.lock, [code])
+    with sessions.session(city) as s:
+        row = stored.find(s, "A")
+        held, read = drafts.as_stored(hand.draft(), row), stored.read(s, row, units.read(s))
+        assert held is not None
+        assert (
+            np.array_equal(held.partition.grid, read.partition.grid) and held.partition.k == read.partition.k
+        )
+        assert (held.grid_ids, held.codes, held.names) == (read.grid_ids, read.codes, read.names)
+        assert np.array_equal(held.posts, read.posts) and np.array_equal(held.locked, read.locked)
+        row.revision += 1
+        assert drafts.as_stored(hand.draft(), row) is None, "another revision"
+        s.rollback()
+
+
+def test_many_who_open_a_draft_at_once_read_it_once(city: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, reads, meet = Desk(), [], Barrier(4)
+
+    def counted(*given: Any) -> Any:
+        reads.append(1)
+        return read_ground(*given)
+
+    monkeypatch.setattr("grids.drafts.desk.read_ground", counted)
+
+    def look(_: int) -> Any:
+        with sessions.session(city) as s:
+            meet.wait(timeout=30)
+            return desk.open(s, "A")
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(look, range(4)))
+    assert len(reads) == 1
+    assert len({id(one.ledger) for one in found}) == 1, "all look at the same books"

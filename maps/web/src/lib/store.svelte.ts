@@ -162,7 +162,7 @@ class Store {
       row.ranks = typeof low === "number" && typeof high === "number" ? [low, high] : null;
       row.group = sure.group[i] ?? null;
     }
-    rows.sort((a, b) => (b.value ?? -1) - (a.value ?? -1) || a.code.localeCompare(b.code));
+    rows.sort((a, b) => (b.value ?? -1) - (a.value ?? -1) || (a.code < b.code ? -1 : 1));
     let rank = 0;
     rows.forEach((row, i) => {
       if (row.value === null || (row.value === 0 && !this.goodIsHigh)) return; // "first with nothing" says nothing

@@ -20,7 +20,7 @@ export interface MapEvents {
 }
 
 const LONG_PRESS_MS = 500;
-const STATES_A_FRAME = 2_000; // colours told in one go: about 20 ms on a weak machine
+const STATES_A_FRAME = 10_000; // colours told in one go: about 40 ms; fewer would draw the map more often than that saves
 const NEAR_ZOOM = 15; // streets are named and a single case can be found
 
 export type ZoneGeometry =

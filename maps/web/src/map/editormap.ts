@@ -42,7 +42,7 @@ export interface Scene {
 const ALL_AT_ONCE = 25_000; // so many units get their colours once and for all
 const MOST_KEPT = 40_000; // colours of units far away are forgotten beyond this
 const REFRESH_MS = 450; // after an edit: several in a row ask for tiles once
-const STATES_A_FRAME = 2_000; // colours told in one go: about 20 ms on a weak machine
+const STATES_A_FRAME = 10_000; // colours told in one go: about 40 ms; fewer would draw the map more often than that saves
 const UNITS_PER_TILE = 2_500; // units that one tile draws well
 const tiles = (path: string): string => new URL(path, location.origin).href.replaceAll("%7B", "{").replaceAll("%7D", "}");
 
