@@ -105,6 +105,8 @@ export function resolutionFor(zoom: number): number {
   return zoom < 9.5 ? 7 : zoom < 11.3 ? 8 : zoom < 13 ? 9 : zoom < 14.6 ? 10 : 11;
 }
 
+export const WALK_MINUTES = 15; // of the measure "coverage:KIND"
+
 const COVERAGE = "coverage:";
 /** The kind of facility whose reach a measure asks for; null for a measure of cases. */
 export const coverageOf = (measure: string): string | null => (measure.startsWith(COVERAGE) ? measure.slice(COVERAGE.length) : null);
