@@ -1,5 +1,7 @@
 // Strokes become requests: what is painted while one is under way goes together into the next, and the last colour of a unit wins.
 
+export const NEW = "new"; // a grid that is to be made
+
 /** Where units go: a grid's code, "new", or null to leave them open. */
 export type Target = string | null;
 export interface Move {
