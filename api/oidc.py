@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 import threading
 import time
@@ -26,6 +27,11 @@ from geo.settings import Settings
 
 COOKIE = "wangge_oidc"
 PATH = "/api/session/oidc"
+HOME = "/"
+PAGE = re.compile(
+    r"/|/(plans|loads|exports|people)(/[^/]{1,200}){0,4}/?"
+)  # what the web application answers to
+LONGEST_BACK = 2_000  # characters; a cookie has 4 096 bytes
 FLOW_S = 600  # how long somebody may take at the provider
 KEPT_S = 3600  # of the provider's description and keys
 RETRY_S = 60  # an unknown key is asked for at most this often
@@ -36,6 +42,22 @@ LEEWAY_S = 30  # how far two clocks may differ
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 
+def own_page(address: str) -> str:
+    """A page of this service, as a path with its query; the map (`/`) for everything else.
+
+    What a browser might read as another site is none: `//host`, a backslash, a scheme, blanks and control characters (which
+    browsers leave out). A query that would not fit into a cookie is left out.
+
+    >>> own_page("/plans/7?lang=en"), own_page("//evil.example"), own_page("/\\\\evil.example"), own_page("https://evil.example")
+    ('/plans/7?lang=en', '/', '/', '/')
+    """
+    path, _, query = address.partition("?")
+    plain = all("!" <= c <= "~" and c not in '\\"<>^`{|}#' for c in address)
+    if not plain or "/." in path or not PAGE.fullmatch(path):
+        return HOME
+    return address if query and len(address) <= LONGEST_BACK else path
+
+
 @dataclass(frozen=True)
 class Flow:
     """One sign-in under way, as the browser's cookie holds it."""
@@ -43,9 +65,19 @@ class Flow:
     cookie: str
 
     @classmethod
-    def begin(cls, now: float | None = None) -> Flow:
-        """A new one."""
-        return cls(f"{secrets.token_urlsafe(32)}.{int(time.time() if now is None else now)}")
+    def begin(cls, back: str = HOME, now: float | None = None) -> Flow:
+        """A new one, which shall end on the page `back`."""
+        where = base64.urlsafe_b64encode(own_page(back).encode()).decode().rstrip("=")
+        return cls(f"{secrets.token_urlsafe(32)}.{where}.{int(time.time() if now is None else now)}")
+
+    @property
+    def back(self) -> str:
+        """The page that it began on; the map where the cookie names none of ours."""
+        where = self.cookie.split(".")[1] if self.cookie.count(".") == 2 else ""
+        try:
+            return own_page(base64.urlsafe_b64decode(where + "=" * (-len(where) % 4)).decode())
+        except ValueError:
+            return HOME
 
     @property
     def state(self) -> str:

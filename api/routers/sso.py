@@ -18,7 +18,16 @@ from geo.db.tables import AppUser
 from geo.errors import RefusedArgument, WanggeError
 
 router = APIRouter(prefix=oidc.PATH, tags=["session"])
-HOME = "/"  # the only place a browser is sent to from here, beside the provider
+
+
+class Begin(Plain):
+    """Where the browser is now."""
+
+    back: str = Field(
+        oidc.HOME,
+        max_length=16_000,
+        description="登录后回到的页面（本站路径） / the page of this service to come back to",
+    )
 
 
 class Back(BaseModel):
@@ -32,31 +41,33 @@ class Back(BaseModel):
 
 
 @router.get("", summary="Single sign-on", status_code=303, response_class=Response)
-def begin(_: Annotated[Plain, Query()], request: Request, service: TheService) -> answers.Answer:
-    """Sends the browser to the provider (303), with a cookie for the way back."""
+def begin(asked: Annotated[Begin, Query()], request: Request, service: TheService) -> answers.Answer:
+    """Sends the browser to the provider (303), with a cookie for the way back. Nobody is sent anywhere else than to a page
+    of this service: another `back` means the map."""
+    flow = oidc.Flow.begin(asked.back)
     try:
-        flow = oidc.Flow.begin()
         address = oidc.provider(service.settings).address(flow)
     except WanggeError as problem:
-        return _told(request, problem)
+        return _told(request, problem, flow)
     return _go(address, [_cookie(service, flow.cookie, oidc.FLOW_S)])
 
 
 @router.get("/callback", summary="Where single sign-on comes back", status_code=303, response_class=Response)
 def finish(asked: Annotated[Back, Query()], request: Request, service: TheService) -> answers.Answer:
-    """Opens a session for the linked account and goes to the map; a program is told in problem+json what was wrong."""
+    """Opens a session for the linked account and goes back to the page it began on; a program is told in problem+json what
+    was wrong."""
+    flow = oidc.Flow(request.cookies.get(oidc.COOKIE, ""))
     try:
-        opened = _opened(asked, request, service)
+        opened = _opened(asked, request, service, flow)
     except WanggeError as problem:
-        return _told(request, problem)
+        return _told(request, problem, flow)
     return sessions.with_cookies(
-        b"", request, opened, status=303, headers={"location": HOME}, more=[_cookie(service, "", 0)]
+        b"", request, opened, status=303, headers={"location": flow.back}, more=[_cookie(service, "", 0)]
     )
 
 
-def _opened(asked: Back, request: Request, service: Service) -> signing_in.Opened:
+def _opened(asked: Back, request: Request, service: Service, flow: oidc.Flow) -> signing_in.Opened:
     provider = oidc.provider(service.settings)
-    flow = oidc.Flow(request.cookies.get(oidc.COOKIE, ""))
     flow.check(asked.state)
     if not asked.code or (asked.iss and asked.iss != service.settings.oidc_issuer):
         raise oidc.failed("code")
@@ -117,11 +128,12 @@ def _follow(session: Session, user: AppUser, identity: oidc.Identity) -> None:
         raise oidc.refused(problem.zh, problem.en, "oidc-no-role") from problem
 
 
-def _told(request: Request, problem: WanggeError) -> answers.Answer:
-    """What went wrong: a browser goes to the page, which has the words for the code; a program gets the problem."""
+def _told(request: Request, problem: WanggeError, flow: oidc.Flow) -> answers.Answer:
+    """What went wrong: a browser goes back to the page, which has the words for the code; a program gets the problem."""
     cookie = _cookie(request.app.state.service, "", 0)
     if "text/html" in request.headers.get("accept", ""):
-        return _go(f"{HOME}?signin={problem.code}", [cookie])
+        mark = "&" if "?" in flow.back else "?"
+        return _go(f"{flow.back}{mark}signin={problem.code}", [cookie])
     raise problem
 
 

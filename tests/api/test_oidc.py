@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -308,6 +309,67 @@ def test_a_browser_is_sent_to_the_page_with_words_for_it(fresh: Any, url: str) -
     assert (answer.status_code, answer.headers["location"]) == (303, "/?signin=oidc-failed")
     unknown = Browser(url, **html).sign_in()
     assert unknown.headers["location"] == "/?signin=oidc-unknown"
+
+
+PAGES = (
+    "/plans/7",
+    "/plans/7/compare/current?from=2026-01-01",
+    "/?by=grid&zones=%E4%B8%80&lang=en",
+    "/people",
+    "/loads/3",
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_back_to_the_page_it_began_on(fresh: Any, url: str, page: str) -> None:
+    link(fresh, "李规划")
+    browser = Browser(url)
+    began = browser.client.get("/api/session/oidc", params={"back": page})
+    assert "plans" not in began.headers["location"]  # the provider is not told
+    done = browser.client.get(browser.at_provider(began))
+    assert (done.status_code, done.headers["location"]) == (303, page)
+    failed = Browser(url, Accept="text/html")
+    began = failed.client.get("/api/session/oidc", params={"back": page})
+    answer = failed.client.get("/api/session/oidc/callback?error=access_denied&state=x")
+    mark = "&" if "?" in page else "?"
+    assert answer.headers["location"] == f"{page}{mark}signin=oidc-failed"
+
+
+ELSEWHERE = (
+    "https://evil.example/", "//evil.example/", "///evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example",
+    "/\n/evil.example", "\t//evil.example", " //evil.example", "javascript:alert(1)", "data:text/html,x",
+    "/plans/..//evil.example",
+    "/plans//evil.example", "/.//evil.example", "/%2f/evil.example", "/@evil.example", "evil.example", "/api/session",
+    "/plans/7#x", "/plans/../api/session/oidc",
+    "/plans/7\r\nSet-Cookie: a=b", "/plansevil", "http:/evil.example", "/plans/\u2028x", "/计划",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("page", ELSEWHERE)
+def test_nobody_is_sent_elsewhere(fresh: Any, url: str, page: str) -> None:
+    """Neither by what is asked for, nor by a cookie that somebody wrote themselves."""
+    link(fresh, "李规划")
+    browser = Browser(url)
+    began = browser.client.get("/api/session/oidc", params={"back": page})
+    done = browser.client.get(browser.at_provider(began))
+    assert (done.status_code, done.headers["location"]) == (303, "/")
+    where = base64.urlsafe_b64encode(page.encode()).decode().rstrip("=")
+    assert oidc.Flow(f"secret.{where}.1").back == "/"
+    made_up = {"Cookie": f"wangge_oidc=secret.{where}.1", "Accept": "text/html"}
+    told = httpx.get(f"{url}/api/session/oidc/callback?code=x&state=y", headers=made_up)
+    assert told.headers["location"] == "/?signin=oidc-failed"
+
+
+def test_a_view_that_fits_into_no_cookie(fresh: Any, url: str) -> None:
+    link(fresh, "李规划")
+    browser = Browser(url)
+    began = browser.client.get("/api/session/oidc", params={"back": "/plans/7?x=" + "y" * 9000})
+    assert len(began.headers["set-cookie"]) < 4000
+    assert browser.client.get(browser.at_provider(began)).headers["location"] == "/plans/7"
+    assert browser.client.get("/api/session/oidc", params={"back": "/" + "y" * 20_000}).status_code in (
+        400,
+        414,
+    )
 
 
 def test_not_set_up(fresh: Any) -> None:

@@ -3973,6 +3973,7 @@ export interface operations {
         parameters: {
             query?: {
                 lang?: ("zh" | "en") | null;
+                back?: string;
             };
             header?: never;
             path?: never;
