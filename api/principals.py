@@ -33,6 +33,9 @@ Sight = Literal["public", "exact"]
 EXACT: frozenset[Role] = frozenset({"supervisor", "planner", "admin"})
 
 
+COARSE = frozenset({"hexagon", "hexagon:7", "hexagon:8", "hexagon:9"})  # of 0.1 km² and more
+
+
 @dataclass(frozen=True)
 class Area:
     """The part of the city that a worker or a supervisor answers for: one boundary of one level."""
@@ -63,6 +66,18 @@ class Principal:
         ('public', 'exact')
         """
         return "exact" if self.role in EXACT else "public"
+
+    def sight_by(self, by: str | None) -> Sight:
+        """The same for figures by the zones of a layer: by the smallest hexagons, a building or two each, only who sees every
+        case sees them exactly. With filters they are nearly the cases themselves.
+
+        >>> Principal("planner", "wang").sight_by("hexagon:9"), Principal("planner", "wang").sight_by("hexagon:11")
+        ('exact', 'public')
+        >>> Principal("admin", "li").sight_by("hexagon:11"), Principal("supervisor", "zhao").sight_by(None)
+        ('exact', 'exact')
+        """
+        fine = by is not None and by.startswith("hexagon") and by not in COARSE
+        return "public" if fine and self.role != "admin" else self.sight
 
 
 ANONYMOUS = Principal("public")

@@ -14,6 +14,7 @@ from api import answers, exports, problems
 from api.dependencies import ThePrincipal, TheService
 from api.files_asked import ExportOf, ExportsOf
 from api.jobs import queue
+from api.routers import shown
 from api.routers.jobs import accepted
 from api.schemas import Plain
 from api.shapes import exports as promised
@@ -43,6 +44,7 @@ def export(
     params = exports.begin(asked, principal, lang)
     if not exports.check(principal, given.layer, params["area"]):
         raise exports.refuse_cases(principal)
+    shown.check_fine(principal, given.by, "by")
     waits = "respond-async" not in request.headers.get("prefer", "")
 
     def effect(session: Session) -> answers.Answer:

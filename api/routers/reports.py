@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from sqlalchemy.orm import Session
 
 from api import answers, policy, problems
-from api.dependencies import TheService
+from api.dependencies import ThePrincipal, TheService
+from api.routers import shown
 from api.schemas import MAX_CATEGORIES, MAX_CODES, Day, Given, Instant, Origin, Plain, Status, Word, refuse
 from api.view_data import Gathered, View, gather
 from api.view_report import view_report
@@ -60,9 +61,15 @@ class ReportOf(Given):
 
 @router.post("", summary="The present view as a file")
 def report(
-    _: Annotated[Plain, Query()], given: ReportOf, request: Request, service: TheService, write: TheWrite
+    _: Annotated[Plain, Query()],
+    given: ReportOf,
+    request: Request,
+    service: TheService,
+    principal: ThePrincipal,
+    write: TheWrite,
 ) -> answers.Answer:
     """HTML (one file, no request, prints on A4), PDF or XLSX: strip, map, trend, matrix, ranking with rank ranges, how sure."""
+    shown.check_fine(principal, given.view.by, "view.by")
     lang: Lang = given.lang or problems.language(request.scope)
 
     def effect(session: Session) -> answers.Answer:

@@ -23,14 +23,15 @@ def series_of(
     asked: Annotated[SeriesOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
     """Cases opened by day, week (from Monday) or month, zeros included; null where the public may not see."""
-    key = (service.word(principal.sight, asked.plan), "series", asked, principal.sight)
+    sight = principal.sight_by(asked.by)
+    key = (service.word(sight, asked.plan), "series", asked, sight)
     kept = service.answers.get(_hashable(key))
     if kept is not None:
         return kept
-    place = _place(service, asked, principal.sight)
+    place = _place(service, asked, sight)
     found = series(service.session, service.store, bucket=asked.bucket, **place)
     veiled = False
-    if principal.sight != "exact":
+    if sight != "exact":
         k = k_for(service.store, place["where"])
         found, veiled = protect_series(found, k), _veiled(service, place, found.total, k)
     hidden = found.suppressed.tolist()
@@ -50,7 +51,7 @@ def series_of(
     if veiled:
         size = len(found.starts)
         made |= {"values": [None] * size, "n": [0] * size, "suppressed": [True] * size, **NOTHING_TOLD}
-    return _kept(service, key, made, found.version, principal.sight)
+    return _kept(service, key, made, found.version, sight)
 
 
 @router.get("/api/categories", summary="Counts by category", response_model=promised.Categories)
@@ -58,14 +59,15 @@ def categories_of(
     asked: Annotated[CategoriesOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
     """Cases by category, most first; null where the public may not see."""
-    key = (service.word(principal.sight, asked.plan), "categories", asked, principal.sight)
+    sight = principal.sight_by(asked.by)
+    key = (service.word(sight, asked.plan), "categories", asked, sight)
     kept = service.answers.get(_hashable(key))
     if kept is not None:
         return kept
-    place = _place(service, asked, principal.sight)
+    place = _place(service, asked, sight)
     found = by_category(service.session, service.store, depth=asked.depth, **place)
     veiled = False
-    if principal.sight != "exact":
+    if sight != "exact":
         k = k_for(service.store, place["where"])
         parts = by_category(service.session, service.store, **place) if asked.depth == "top" else None
         found, veiled = protect_categories(found, k, parts), _veiled(service, place, found.total, k)
@@ -85,7 +87,7 @@ def categories_of(
     }
     if veiled:  # even which categories there are says too much
         made |= {"keys": [], "names": [], "names_en": [], "values": [], "suppressed": [], **NOTHING_TOLD}
-    return _kept(service, key, made, found.version, principal.sight)
+    return _kept(service, key, made, found.version, sight)
 
 
 def _veiled(service: Service, place: dict[str, Any], total: int, k: int) -> bool:

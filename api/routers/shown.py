@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from api import answers, policy
+from api.auth import Principal
 from api.dependencies import Service, release
 from api.schemas import Filtered, day
 from geo.cases import CaseFilter
 from geo.db.tables import Plan
-from geo.errors import RefusedArgument, WanggeError
+from geo.errors import Forbidden, RefusedArgument, WanggeError
 from geo.heat import PlanRef
 from geo.zones import no_plan, resolve_plan
 
@@ -66,6 +67,20 @@ def check_plan(service: Service, by: str | None, word: str, sight: str) -> None:
     ):
         with service.session() as session:
             plan(service, session, word, sight)
+
+
+def check_fine(who: Principal, by: str | None, field: str) -> None:
+    """Raises Forbidden (`figures-too-fine`) where a file of exact figures is asked for by hexagons of which who asks sees
+    none exactly."""
+    if who.sight_by(by) != who.sight:
+        raise Forbidden(
+            "这样小的六边形接近逐个案件，您的角色不能取得其精确数字的文件。",
+            "Hexagons this small come close to single cases; your role gets no file of their exact figures.",
+            code="figures-too-fine",
+            field=field,
+            do_zh="请用 hexagon:9 或更大的六边形，或按网格、区域。",
+            do_en="Use hexagon:9 or larger ones, grids or areas.",
+        )
 
 
 def renamed(error: WanggeError, field: str, here: str) -> WanggeError:

@@ -28,9 +28,8 @@ def summary_of(
     asked: Annotated[SummaryOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
     """Cases, open, overdue, days to close, satisfied, service ÷ enforcement: each with n, a 95 % interval and before."""
-    return shown.kept(
-        service, "summary", asked, principal.sight, lambda: _summary(service, asked, principal.sight)
-    )
+    sight = principal.sight_by(asked.by)
+    return shown.kept(service, "summary", asked, sight, lambda: _summary(service, asked, sight))
 
 
 @router.get("/api/matrix", summary="Cases by weekday and hour", response_model=promised.Matrix)
@@ -38,9 +37,8 @@ def matrix_of(
     asked: Annotated[MatrixOf, Query()], service: TheService, principal: ThePrincipal
 ) -> answers.Answer:
     """Cases by weekday (from Monday) and hour of opening on the city's clock; the public sees the whole city only."""
-    return shown.kept(
-        service, "matrix", asked, principal.sight, lambda: _matrix(service, asked, principal.sight)
-    )
+    sight = principal.sight_by(asked.by)
+    return shown.kept(service, "matrix", asked, sight, lambda: _matrix(service, asked, sight))
 
 
 def chosen(service: Service, asked: Chosen, sight: str) -> dict[str, Any]:
