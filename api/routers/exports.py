@@ -6,7 +6,9 @@ import datetime as dt
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import psycopg
 from fastapi import APIRouter, Path, Query, Request
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from starlette.responses import FileResponse, Response
 
@@ -34,7 +36,8 @@ def export(
     write: TheWrite,
 ) -> answers.Answer:  # fmt: skip
     """A small layer (at most 2 000 rows, never cases or hexagons) is answered at once with the file itself, 200 and
-    `Content-Location`; anything else, and everything with `Prefer: respond-async`, with 202 and the address of a job.
+    `Content-Location`; anything else, one that takes longer than the web may, and everything with `Prefer:
+    respond-async`, with 202 and the address of a job.
 
     Cases are exported without descriptions and further columns of their source. Heat maps are exact. Who took how
     many rows of what is in the audit.
@@ -50,6 +53,9 @@ def export(
     def effect(session: Session) -> answers.Answer:
         if waits and exports.is_small(session, params):
             return at_once(session, params)
+        return later(session)
+
+    def later(session: Session) -> answers.Answer:
         return accepted(session, queue.ask(session, exports.KIND, params, write.who), lang)
 
     def at_once(session: Session, params: dict[str, Any]) -> answers.Answer:
@@ -70,7 +76,14 @@ def export(
         headers = {**_headers(file), "content-location": f"/api/exports/{job.id}"}
         return answers.Answer(file.path.read_bytes(), file.media_type, cache=NOT_KEPT, headers=headers)
 
-    return write.once(effect)
+    try:
+        return write.once(effect)
+    except (DBAPIError, psycopg.Error) as error:
+        if problems.translate(error).code != "too-slow":
+            raise
+        return write.once(
+            later
+        )  # not so small after all: nothing is left of the try, a job has the time it needs
 
 
 @router.get("", summary="One's own exports, the latest first", response_model=promised.Exports)

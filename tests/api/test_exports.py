@@ -168,6 +168,25 @@ def test_a_small_layer_is_the_answer_itself_and_stands_in_the_list(
     assert worked.get(place, headers=people["planner"]).content == answer.content
 
 
+def test_one_that_takes_too_long_becomes_a_job(
+    worked: Any, people: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement limit of the web ends the try; the worker, a process of its own, has no such limit."""
+
+    def slow(session: Any, *_: Any, **__: Any) -> None:
+        session.execute(text("SELECT pg_sleep(30)"))
+
+    before = set(worked.settings.exports_dir.iterdir())
+    monkeypatch.setattr("api.exports.layers.export", slow)
+    answer = ask(worked, people["planner"], {"Idempotency-Key": "too-long"}, layer="grids", format="csv")
+    assert answer.status_code == 202, answer.text
+    job = ended(worked, answer, people["planner"])
+    assert (job["state"], job["result"]["rows"]) == ("done", 20)
+    assert len(set(worked.settings.exports_dir.iterdir()) - before) == 1  # nothing of the try is left
+    again = ask(worked, people["planner"], {"Idempotency-Key": "too-long"}, layer="grids", format="csv")
+    assert again.headers["location"] == answer.headers["location"]
+
+
 def test_the_same_key_exports_once(worked: Any, people: Any) -> None:
     key = {"Idempotency-Key": "export-1"}
     first = ask(worked, people["planner"], key, layer="grids", format="csv")
