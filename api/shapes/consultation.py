@@ -80,7 +80,7 @@ class Opening(Shape):
     opened_at: dt.datetime
 
 
-class Remark(Shape):
+class RemarkRow(Shape):
     """A remark as staff sees it; `revision` is the draft's when it was written."""
 
     id: int
@@ -111,10 +111,10 @@ class ConsultationTold(Shape):
     plan: int
     opening: Opening | None
     counts: RemarkCounts
-    remarks: list[Remark]
+    remarks: list[RemarkRow]
 
 
 class RemarkHeld(Shape):
     """A remark that was decided or answered."""
 
-    remark: Remark
+    remark: RemarkRow

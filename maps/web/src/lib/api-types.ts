@@ -1970,7 +1970,7 @@ export interface components {
             plan: number;
             opening: components["schemas"]["Opening"] | null;
             counts: components["schemas"]["RemarkCounts"];
-            remarks: components["schemas"]["Remark-Output"][];
+            remarks: components["schemas"]["RemarkRow"][];
         };
         Days: {
             /** Format: date */
@@ -2923,12 +2923,26 @@ export interface components {
          *       "grid": "110101001001002"
          *     }
          */
-        "Remark-Input": {
+        Remark: {
             body: string;
             grid?: string | null;
             answers?: number | null;
         };
-        "Remark-Output": {
+        RemarkCounts: {
+            held: number;
+            released: number;
+            refused: number;
+        };
+        RemarkHeld: {
+            remark: components["schemas"]["RemarkRow"];
+        };
+        RemarkMade: {
+            /** @enum {string} */
+            state: "held" | "released" | "refused";
+            body: string;
+            masked: string[];
+        };
+        RemarkRow: {
             id: number;
             grid: string | null;
             body: string;
@@ -2942,20 +2956,6 @@ export interface components {
             answer: string | null;
             answered_by: string | null;
             answered_at: string | null;
-        };
-        RemarkCounts: {
-            held: number;
-            released: number;
-            refused: number;
-        };
-        RemarkHeld: {
-            remark: components["schemas"]["Remark-Output"];
-        };
-        RemarkMade: {
-            /** @enum {string} */
-            state: "held" | "released" | "refused";
-            body: string;
-            masked: string[];
         };
         /**
          * @example {
@@ -5250,7 +5250,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Remark-Input"];
+                "application/json": components["schemas"]["Remark"];
             };
         };
         responses: {

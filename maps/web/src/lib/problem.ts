@@ -1,15 +1,8 @@
 // A failure in words for the person in front of the screen; what the service refuses comes as problem+json.
+import type { Answer } from "./types.ts";
 
-/** What a refusal tells beside its words. */
-export interface Facts {
-  revision?: number;
-  author?: string;
-  at?: string;
-  violations?: unknown[];
-  gap?: unknown;
-  field?: string;
-  [more: string]: unknown;
-}
+/** What a refusal tells beside its words; one that is not of the service itself tells nothing. */
+export type Facts = Partial<Answer["Problem"]>;
 
 export class Problem extends Error {
   readonly status: number; // 0: no answer at all
@@ -49,7 +42,7 @@ export function problemIn(status: number, statusText: string, text: string, wait
   } catch {
     // a page of whatever stands between: the status says what there is to say
   }
-  const word = (name: string): string => (typeof body[name] === "string" ? (body[name] as string) : "");
+  const word = (name: "type" | "title" | "detail"): string => (typeof body[name] === "string" ? body[name] : "");
   const code = word("type").split(":").pop() || String(status);
   return new Problem(status, code, word("title") || statusText, word("detail"), body, waitS);
 }

@@ -1,48 +1,12 @@
 // A draft before the public: what the service tells of it, and finding one of its grids by a few letters.
-import type { Bbox } from "../../lib/types.ts";
+import type { Answer, Bbox } from "../../lib/types.ts";
 
-export interface PublicRemark {
-  id: number;
-  grid: string | null;
-  body: string;
-  on: string;
-  answer: string | null;
-  answered_on: string | null;
-}
-
-export interface OpenDraft {
-  plan: { id: number; name: string; grids: number };
-  until: string;
-  in_force: { id: number; name: string } | null;
-  codes: string[];
-  names: string[];
-  boxes: Bbox[];
-  most_characters: number;
-  remarks: PublicRemark[];
-}
-
-export const STATES = ["held", "released", "refused"] as const;
-export type RemarkState = (typeof STATES)[number];
-
+export type OpenDraft = Answer["Consultation"];
 /** A remark as staff reads it. */
-export interface HeldRemark {
-  id: number;
-  grid: string | null;
-  body: string;
-  at: string;
-  revision: number;
-  state: RemarkState;
-  decided_by: string | null;
-  answer: string | null;
-  answered_by: string | null;
-}
-
-export interface Hearing {
-  enabled: boolean;
-  opening: { open: boolean; last_day: string; opened_by: string; opened_at: string } | null;
-  counts: Record<RemarkState, number>;
-  remarks: HeldRemark[];
-}
+export type HeldRemark = Answer["RemarkRow"];
+export type RemarkState = HeldRemark["state"];
+export type Hearing = Answer["ConsultationTold"];
+export const STATES: readonly RemarkState[] = ["held", "released", "refused"];
 
 /** Places of the grids whose name or code holds the letters, those that begin with them first; at most `most`, and how many more. */
 export function findGrids(names: readonly string[], codes: readonly string[], letters: string, most = 8): { found: number[]; more: number } {
