@@ -2,7 +2,7 @@
 
 The application role sees rows of `cases` only as far as its transaction was told (`geo.areas.show`): all (`*`), those
 of one boundary (its id), or none. Rejected rows, which hold what a file said, are seen with `*` alone. The owner, who
-loads, builds columns and runs jobs, is not bound.
+loads, builds columns and runs jobs, is not bound, unless it asks to be (`bound`).
 
 A query of the parent asks the parent's policies; one of a partition by its name asks the partition's. Partitions have
 no policy, so nobody but the owner reads them directly: `cover` sees to that after every migration and restore, and
