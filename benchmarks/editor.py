@@ -13,8 +13,8 @@ The city of `benchmarks/edits.py` (square units of 100 m) with one more draft of
 `median` and `p95` are the milliseconds between two frames as the page sees them (`requestAnimationFrame`), `main thread`
 the processor milliseconds of its main thread that a frame takes (Chromium's own TaskDuration): on a machine without a graphics
 card the rest is drawing in software. `open` is the time from the address to the drawn plan, `first` right after the service
-has started, `again` in a fresh browser context; beside it processor seconds of the page's main thread, of all the browser's
-drawing and of the service, and the longest task of the main thread.
+has started, `again` in a fresh browser context; beside it seconds of the page's main thread in tasks (on a busy
+machine waiting counts), processor seconds of drawing and of the service, and the longest task of the main thread by the clock.
 
     pan … beside an empty map    the map dragged by 6 pixels a frame as it is and with nothing on it, in turns (`frames.py`)
 """
