@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from geo.db.clock import city_today
 from grids import lineage, plans
 from grids.lineage import Passed, between
 from grids.partition import Partition
@@ -94,7 +95,7 @@ def test_a_plan_keeps_its_lineage_when_it_is_approved(db: Session) -> None:
     db.execute(text("UPDATE grid SET geom = NULL WHERE id = :g"), {"g": grid[f"{A}001"]})
     before = lineage.read(db, "q")
     assert (before["before"], before["stored"]) == ("p", False)
-    plans.approve(db, "q", dt.date.today())
+    plans.approve(db, "q", city_today(db))
     kept = lineage.read(db, "q")
     assert kept["stored"] and sorted(kept["rows"], key=str) == sorted(before["rows"], key=str)
     merged = {(r.grid_before, r.grid_after): r for r in kept["rows"] if r.kind != "kept"}
