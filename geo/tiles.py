@@ -4,7 +4,8 @@ Tiles of cases come from the columns: `geo.case_tiles`.
 
 A tile is at most `MAX_BYTES` on the wire (compressed; `MAX_PLAIN_BYTES` in memory). Neighbouring polygons never gap:
 nothing is simplified by itself; both sides of a border are snapped to the same grid of the tile, whose step grows from
-one *detail* to the next until the tile fits, and only then are the smallest areas left out. Web Mercator; z 0–22; every feature has an integer id.
+one *detail* to the next until the tile fits, and only then are the smallest areas left out. Web Mercator; z 0–22;
+every feature has an integer id.
 
 Source of the encoding: PostGIS `ST_AsMVT`; tile arithmetic: OGC Two Dimensional Tile Matrix Set, WebMercatorQuad.
 """
