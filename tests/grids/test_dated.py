@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy.exc
@@ -16,7 +17,7 @@ from tests.grids.small_plans import COMMUNITIES, copy, plan, strips, town
 
 A, B = COMMUNITIES
 DAY = dt.timedelta(days=1)
-TODAY = dt.date.today()
+TODAY = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date()  # the city's day, not the machine's
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_a_draft_from_an_older_plan_does_not_undo_the_newer(db: Session, ids: di
     with pytest.raises(Conflict, match="by Wang") as refused:
         plans.approve(db, "b", TODAY + 2 * DAY, "Li")
     assert (refused.value.code, refused.value.facts["winner"]["name"]) == ("plan-conflict", "a")
-    assert "plan rebase" in refused.value.do_en
+    assert "plan rebase" in refused.value.shell_en
     done = rebasing.rebase(db, "b", author="Li")
     assert (done.name, done.before, done.onto, done.mine, done.theirs, done.both) == (
         "b 2",
