@@ -157,7 +157,7 @@ def with_problem(job: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
     stored = job["problem"]
     if stored is None:
         return dict(job)
-    stored = dict(stored)
+    stored = {name: value for name, value in stored.items() if not name.startswith("shell_")}
     what = told(stored[lang], stored["do_" + lang], " " if lang == "en" else "")
     facts = {name: value for name, value in stored.pop("facts", {}).items() if name in FACTS}
     problem = {

@@ -202,9 +202,9 @@ def _pairs(compared: Comparison, zh: bool) -> Section:
     rest = ""
     if more > 0:
         rest = (
-            f"另有 {more} 对，见 wangge plan compare --json。"
+            f"另有 {more} 对，见两个方案的比较页。"
             if zh
-            else f"{more} more pairs: wangge plan compare --json."
+            else f"{more} more pairs stand on the page that compares the plans."
         )
     return Section(
         "沿革（面积最大的在前）" if zh else "Lineage, largest first",
@@ -233,7 +233,9 @@ def _troubles(found: Impact, zh: bool) -> Section:
     lines += [v.zh if zh else v.en for v in found.violations[: max(0, MOST_TROUBLES - len(lines))]]
     more = len(found.exceptions) + len(found.violations) - len(lines)
     if more > 0:
-        lines.append(f"另有 {more} 处：wangge plan check" if zh else f"{more} more: wangge plan check")
+        lines.append(
+            f"另有 {more} 处，见方案的规则一栏。" if zh else f"{more} more stand under the plan's rules."
+        )
     if not lines:
         lines = ["B 没有违反规则，也没有例外。" if zh else "B breaks no rule and has no exception."]
     return Section("例外与未满足的规则" if zh else "Exceptions and rules not met", lines=tuple(lines))

@@ -98,6 +98,7 @@ DETAILS = (
     Detail(256, False, 1_500),
 )
 MANY = 6_000  # with more features than this the first detail would be thrown away
+TOO_MANY = DETAILS[0].limit  # and with more than this all that are to hold every zone
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def _shapes(session: Session, subject: Subject, at: TileId) -> bytes:
     if not count:
         return b""
     encoded = b""
-    for detail in DETAILS[2 if count > MANY else 0 :]:
+    for detail in DETAILS[5 if count > TOO_MANY else 2 if count > MANY else 0 :]:
         kept = shape.properties if detail.names else shape.properties[:-1]
         outputs = ", ".join(column.rpartition(" ")[2] for column in kept)
         columns = ", ".join(f"t.{column}" for column in kept)

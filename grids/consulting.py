@@ -49,7 +49,7 @@ def open_until(session: Session, plan: int | str, last_day: dt.date, author: str
     if found is None or found.closed_at is not None or found.last_day < today:
         found = session.merge(Consultation(plan_id=row.id, last_day=last_day, opened_by=author))
         found.opened_at, found.closed_at = dt.datetime.now(dt.UTC), None
-    found.last_day, found.opened_by = last_day, author
+    found.last_day = last_day
     session.add(Audit(who=author, act="plan.consult", what={"plan": row.id, "until": str(last_day)}))
     session.flush()
     return _opening(row, found, today)

@@ -20,6 +20,7 @@ from geo.db.tables import Audit, Plan, PublicRemark
 from geo.errors import Conflict, NotFound, RefusedArgument
 from grids import refusals
 
+FILLERS = "\u034f\u115f\u1160\u3164\uffa0\u2800"  # letters and marks without a picture
 MOST_CHARACTERS, MOST_OF_ANSWER = 1000, 2000
 MOST_HELD = 1000  # of one draft: who fills the queue fills no disk
 MOST_LISTED = 1000
@@ -57,13 +58,19 @@ class Remark:
 
 def readable(words: str) -> str:
     """Words in which masking finds what there is to find: wide digits and letters as plain ones (the punctuation stays
-    Chinese), and no character that cannot be seen, which would part a number or turn a line around.
+    Chinese), and no character that cannot be seen or only dresses another (keycaps, fillers, variation selectors), which
+    would part a number or turn a line around.
 
-    >>> readable("１３８\\u200b0013\\u202e8000，好！\\n")
+    >>> readable("１\\ufe0f\\u20e3３８\\u200b0013\\u202e8000，好！\\n")
     '13800138000，好！'
     """
-    seen = (c for c in words if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf"))
+    seen = (c for c in words if c == "\n" or not _unseen(c))
     return "".join(map(_plain, seen)).strip()
+
+
+def _unseen(c: str) -> bool:
+    dressing = unicodedata.category(c) in ("Cc", "Cf", "Me") or "\ufe00" <= c <= "\ufe0f"
+    return dressing or c in FILLERS
 
 
 def _plain(character: str) -> str:
@@ -94,11 +101,16 @@ def add(session: Session, row: Plan, body: str, *, grid: str | None = None, who:
 
 
 def listing(session: Session, plan_id: int, state: State | None = None) -> list[Remark]:
-    """The remarks on a plan, the newest first; those of one state when asked."""
+    """The remarks on a plan, the newest first, those that wait before all others; those of one state when asked."""
     asked = session.query(PublicRemark).filter_by(plan_id=plan_id)
     if state is not None:
         asked = asked.filter_by(state=state)
-    return [_remark(one) for one in asked.order_by(PublicRemark.id.desc()).limit(MOST_LISTED)]
+    return [
+        _remark(one)
+        for one in asked.order_by((PublicRemark.state == "held").desc(), PublicRemark.id.desc()).limit(
+            MOST_LISTED
+        )
+    ]
 
 
 def counts(session: Session, plan_id: int) -> Mapping[str, int]:

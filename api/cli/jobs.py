@@ -103,7 +103,8 @@ def _detailed(job: dict[str, Any]) -> dict[str, Any]:
     if problem is None:
         return job
     lang = edge.lang()
-    return {**job, "problem": f"{problem['code']}: {problem[lang]} {problem['do_' + lang]}".strip()}
+    do = problem.get("shell_" + lang) or problem["do_" + lang]
+    return {**job, "problem": f"{problem['code']}: {problem[lang]} {do}".strip()}
 
 
 def _check_state(state: str | None) -> None:

@@ -272,7 +272,7 @@ def abandoned() -> WanggeError:
 
 def as_json(problem: WanggeError) -> dict[str, Any]:
     """An error as it is stored with its job."""
-    names = ("code", "zh", "en", "do_zh", "do_en", "field", "facts")
+    names = ("code", "zh", "en", "do_zh", "do_en", "shell_zh", "shell_en", "field", "facts")
     return {name: getattr(problem, name) for name in names}
 
 

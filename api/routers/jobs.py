@@ -25,8 +25,8 @@ LOOK_S = 0.25
 MOST_WAITING = 64  # of one process; whoever comes beyond that is answered at once
 NO_WORKER = {
     "code": "no-worker",
-    "zh": "没有作业进程在运行，作业在排队：请用 wangge up，或在 wangge serve 之外运行 wangge jobs work。",
-    "en": "No worker runs, so jobs stay queued: use `wangge up`, or `wangge jobs work` beside `wangge serve`.",
+    "zh": "没有作业进程在运行，作业在排队：请管理员启动作业进程。",
+    "en": "No worker runs, so jobs stay queued: ask an administrator to start one.",
 }
 Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _waiting = 0

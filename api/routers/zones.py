@@ -21,16 +21,17 @@ router = APIRouter(tags=["city"])
 @router.get("/api/zones", summary="Grids or areas", response_model=promised.Zones)
 def zones(asked: Annotated[ZonesOf, Query()], service: TheService, principal: ThePrincipal) -> answers.Answer:
     """Codes, names, parents, area in m², households, a point inside and the box of each, ordered by code."""
-    key = (service.word(principal.sight, asked.plan), "zones", asked.by, asked.plan, principal.sight)
+    sight = principal.sight_by(asked.by)
+    key = (service.word(sight, asked.plan), "zones", asked.by, asked.plan, principal.sight, sight)
     kept = service.answers.get(key)
     if kept is not None:
         return kept
-    if asked.by.startswith("hexagon:") and principal.sight != "exact":  # only those with a case exist
+    if asked.by.startswith("hexagon:") and sight != "exact":  # only those with a case exist
         raise RefusedArgument("by 须为 grid 或层级。", "by is grid or a level.", field="by")
     shown.check_plan(service, asked.by, asked.plan, principal.sight)
     found = all_zones(service.session, service.store, asked.by, asked.plan)
     content = answers.to_json(_columns(found))
-    rule = answers.cache_rule(principal.sight)
+    rule = answers.cache_rule(sight)
     made = answers.Answer(content, "application/json", etag=answers.etag(found.version, content), cache=rule)
     return service.answers.put(key, made)
 

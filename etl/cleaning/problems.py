@@ -23,8 +23,8 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
     "date-ambiguous": (
         "日和月的先后不明，整列也无法判定",
         "day and month cannot be told apart, nor does the whole column tell",
-        "改用 2025-03-01，或在 --map 里写明 formats",
-        "write 2025-03-01, or declare formats in --map",
+        "改用 2025-03-01，或在列映射里写明 formats",
+        "write 2025-03-01, or declare formats in the column mapping",
     ),
     "date-future": (
         "时间在将来",
@@ -59,8 +59,8 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
     "coordinate-crs": (
         "坐标不在所声明坐标系的范围内",
         "the coordinate lies outside the area of the declared CRS",
-        "检查 --crs 与坐标",
-        "check --crs and the coordinate",
+        "检查所声明的坐标系与坐标",
+        "check the declared CRS and the coordinate",
     ),
     "geometry-type": ("不是点几何", "not a point geometry", "用 POINT(经度 纬度)", "write POINT(lon lat)"),
     "control-character": ("含有控制字符", "holds a control character", "删除该字符", "remove it"),

@@ -47,14 +47,18 @@ def tell(session: Session, word: str) -> None:
     session.execute(text("SELECT set_config(:name, :word, true)"), {"name": SETTING, "word": word})
 
 
+def _be(session: Session, role: str | None) -> None:
+    """Takes a role for this transaction: never `RESET`, which would end the role a web connection stands under."""
+    session.execute(text("SELECT set_config('role', :role, true)"), {"role": role or "none"})
+
+
 @contextlib.contextmanager
 def bound(session: Session) -> Iterator[None]:
     """What is read in here is read as the application role, so that the wall holds for a job, which the owner runs, too."""
-    session.execute(text(f"SET LOCAL ROLE {APP}"))
+    before = session.scalar(text("SELECT current_setting('role')"))
+    _be(session, APP)
     yield
-    session.execute(
-        text("RESET ROLE")
-    )  # after an error the transaction, and the role with it, is over anyway
+    _be(session, before)  # after an error the transaction, and the role with it, is over anyway
 
 
 def need_everything(session: Session) -> None:

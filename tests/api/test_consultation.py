@@ -314,6 +314,16 @@ def test_a_full_queue_takes_no_more(hall: Hall) -> None:
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:wangge:problem:remarks-full")
 
 
+def test_what_waits_is_found_behind_a_thousand_newer_refusals(hall: Hall) -> None:
+    hall.open_()
+    assert hall.remark().status_code == 201
+    hall.move(
+        "INSERT INTO public_remark (plan_id, body, revision, state, decided_by, decided_at) "
+        "SELECT :d, 'x', 0, 'refused', 'p', now() FROM generate_series(1, 1001)"
+    )
+    assert hall.queue()["remarks"][0]["state"] == "held"
+
+
 def test_a_remark_goes_with_its_draft(hall: Hall) -> None:
     hall.open_()
     assert hall.remark().status_code == 201

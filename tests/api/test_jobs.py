@@ -158,6 +158,8 @@ def test_waiting_for_news(worked: Any) -> None:
 
 
 def test_listing(worked: Any) -> None:
+    for before in (begin(worked.settings, "refuse"), begin(worked.settings, "count", mark="k")):
+        state_of(worked.settings, before)
     job = begin(worked.settings, "count", mark="l")
     state_of(worked.settings, job)
     found = worked.staff("/api/jobs?limit=2&state=done").json()

@@ -98,6 +98,20 @@ def test_a_job_without_its_own_check_exports_the_area(
     assert written["rows"] == len(people.of_area(town, "C00")) > 0
 
 
+def test_a_web_connection_of_a_server_of_ones_own_stays_what_it_is(town: Settings) -> None:
+    with sessions.engine(town, "owner").connect() as connection:  # one login serves both roles there
+        connection.execute(text(f"SET ROLE {APP}"))
+        connection.commit()
+        with Session(connection) as session:
+            with walls.bound(session):
+                assert session.scalar(text("SELECT current_user")) == APP
+            assert session.scalar(text("SELECT current_user")) == APP
+            session.commit()
+        assert connection.scalar(text("SELECT current_user")) == APP
+        connection.execute(text("RESET ROLE"))
+        connection.commit()
+
+
 def test_what_a_transaction_was_told_ends_with_it(town: Settings) -> None:
     engine = sessions.engine(town, "app")
     with engine.connect() as connection:  # one connection of the pool, three transactions

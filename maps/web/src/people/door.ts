@@ -34,7 +34,7 @@ export const revokeToken = (lang: Lang, name: string, id: number): Promise<User>
 
 /** An act in the reader's language; one that has no word here as it is written. */
 export function actWord(lang: Lang, act: string): string {
-  const key = `act_${act.replaceAll(/[ .]/g, "_")}`;
+  const key = `act_${act.replaceAll(/[ .-]/g, "_")}`;
   return key in MESSAGES ? MESSAGES[key as Key][lang === "zh" ? 0 : 1] : act;
 }
 

@@ -158,6 +158,12 @@ export const PEOPLE = {
   act_load_network: ["装载路网", "Loaded ways"],
   act_load_weights: ["装载权重", "Loaded weights"],
   act_load_units: ["生成单元", "Built units"],
+  act_plan_consult: ["向公众开放草案", "Opened a draft to the public"],
+  act_plan_consult_close: ["结束征求意见", "Closed a draft to the public"],
+  act_plan_remark: ["公众提交意见", "A remark of the public"],
+  act_plan_remark_decide: ["公布或不予公布意见", "Released or refused a remark"],
+  act_plan_remark_answer: ["答复意见", "Answered a remark"],
+  act_plan_remark_unanswer: ["撤回答复", "Took an answer back"],
   act_job_ask: ["提交作业", "Asked for a job"],
   act_job_cancel: ["取消作业", "Cancelled a job"],
 } as const satisfies Record<string, Text>;

@@ -69,6 +69,11 @@ export class OneAtATime {
     this.work = work;
   }
 
+  /** The run that is under way, if there is one: to wait for without asking for another. */
+  get underWay(): Promise<void> | null {
+    return this.running;
+  }
+
   ask(): Promise<void> {
     if (this.running) {
       this.again = true;

@@ -4,6 +4,7 @@ import { count } from "../../lib/i18n.ts";
 import { store } from "../../lib/store.svelte.ts";
 import type { EditorMap, LonLat, Pointer } from "../../map/editormap.ts";
 import { OPEN_FILL } from "../../map/editorstyle.ts";
+import { placeOn } from "./carrying.ts";
 import { FILLS, OPEN, step } from "./colouring.ts";
 import { type Draft, NEW } from "./draft.svelte.ts";
 import { percent } from "./percent.ts";
@@ -35,6 +36,9 @@ export class Bench {
     this.draft = draft;
     draft.onnew = (code) => {
       if (this.active === NEW) this.active = code;
+    };
+    draft.onground = (from) => {
+      this.picked = new Set([...this.picked].flatMap((u) => placeOn(draft.ground, from, u) ?? []));
     };
   }
 

@@ -14,20 +14,25 @@ export class Draft extends Sent {
   async act(word: string, body: Record<string, unknown>, told?: string): Promise<boolean> {
     return this.during(word, async () => {
       await this.commit();
-      if (this.saved !== "saved" || this.conflict) return;
+      if (!this.settled) return false;
       await ask<Edited>("POST", `${this.path}/${word}`, this.lang, { body: { ...body, revision: this.revision }, key: freshKey() });
       await this.catchUp();
       if (told) this.tell("done", told);
+      return true;
     });
   }
 
-  /** Any request about this plan, one at a time, its refusal told in words. */
-  async during(word: string, work: () => Promise<void>): Promise<boolean> {
+  /** Nothing painted waits, nothing is to be decided: only then is an act about what the planner sees. */
+  protected get settled(): boolean {
+    return this.saved === "saved" && !this.conflict;
+  }
+
+  /** Any request about this plan, one at a time, its refusal told in words. Work that says false was not done. */
+  async during(word: string, work: () => Promise<boolean | void>): Promise<boolean> {
     if (this.busy) return false;
     this.busy = word;
     try {
-      await work();
-      return true;
+      return (await work()) !== false;
     } catch (failure) {
       if (!(failure instanceof Problem)) throw failure;
       if (failure.stale) await this.catchUp();
@@ -53,10 +58,12 @@ export class Draft extends Sent {
     const code = this.ground.codes[unit] as string;
     return this.during("cut", async () => {
       await this.commit();
+      if (!this.settled) return false; // the ground is read anew afterwards: no stroke may wait on the old one
       const drawn = { type: "LineString", coordinates: line };
       await ask("POST", `${this.path}/cut`, this.lang, { body: { unit: code, line: drawn }, key: freshKey() });
       await this.load();
       this.tell("done", store.t("edCutDone", { unit: code }));
+      return true;
     });
   }
 

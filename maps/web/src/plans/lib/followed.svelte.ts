@@ -2,7 +2,7 @@
 import { ask, Problem } from "../../lib/api.ts";
 import { store } from "../../lib/store.svelte.ts";
 import { actWord, isWall } from "./acts.ts";
-import { Batch } from "./batching.ts";
+import { Batch, OneAtATime } from "./batching.ts";
 import { Beside } from "./colouring.ts";
 import { rowsOf } from "./gridrows.ts";
 import { Ground } from "./ground.ts";
@@ -20,6 +20,8 @@ export const STEPS = 4; // of opening: asked, the columns, the grids, drawn
 export class Followed extends Held {
   protected timer = 0;
   protected checker = 0;
+  protected inAir: Promise<unknown> | null = null; // the last request with a stroke, answered or not
+  protected loader = new OneAtATime(() => this.readAnew());
 
   async open(): Promise<void> {
     await this.load();
@@ -40,7 +42,20 @@ export class Followed extends Held {
     clearTimeout(this.settling);
   }
 
+  /** The reading that will bring other ground, perhaps: while it is under way no stroke goes out. */
+  protected get loading(): Promise<void> | null {
+    return this.loader.underWay;
+  }
+
   protected async load(): Promise<void> {
+    await this.loader.ask();
+    if (this.closed) return;
+    this.ready = true;
+    await Promise.all([this.check(), this.readComments(), this.readLog()]); // what stands beside the map comes after it
+  }
+
+  protected async readAnew(): Promise<void> {
+    await this.inAir?.catch(() => undefined); // a stroke under way is answered on the ground it was painted on
     this.steps = 1;
     const step = <T>(found: T): T => {
       this.steps += 1;
@@ -56,10 +71,8 @@ export class Followed extends Held {
       if (!found) throw new Problem(409, "stale-revision", store.t("edStale"), "");
       await nextFrame(); // the bar moves on before the columns are taken over
       this.take(found, table);
-      break;
+      return;
     }
-    this.ready = true;
-    await Promise.all([this.check(), this.readComments(), this.readLog()]); // what stands beside the map comes after it
   }
 
   protected take(found: Opened, table: Table): void {
@@ -71,7 +84,8 @@ export class Followed extends Held {
     this.grid = found.grid;
     this.colours = found.colours;
     this.base = new Map(rowsOf(table).map((row) => [row.code, row]));
-    Object.assign(this, { name: table.name, state: table.state, nesting: table.nesting, revision: table.revision, score: table.score });
+    const revision = Math.min(table.revision, found.revision); // of two states the older one: what came after it is asked for
+    Object.assign(this, { name: table.name, state: table.state, nesting: table.nesting, revision, score: table.score });
     this.weight = table.score.weight;
     this.pending = new Batch();
     this.unsettled.clear();
@@ -82,16 +96,16 @@ export class Followed extends Held {
 
   /** What others, or an act whose effect only the service knows, did since the revision we know. */
   async follow(): Promise<News | null> {
-    const since = this.revision;
+    const { revision: since, ground } = this;
     const news = await ask<News>("GET", `${this.path}/changes?since=${since}`, this.lang);
-    if (since !== this.revision || this.closed) return null; // an own act was answered meanwhile
+    if (since !== this.revision || ground !== this.ground || this.closed) return null; // an own act was answered, or all was read anew
     this.applyNews(news);
     return news;
   }
 
   protected applyNews(news: News): void {
     if (news.ground !== this.ground.key) {
-      void this.load().catch(this.onlost);
+      if (!this.loading) void this.load().catch(this.onlost);
       return;
     }
     if (news.state !== this.state) this.state = news.state;

@@ -68,6 +68,7 @@ export class Held {
   onrevision: () => void = () => undefined;
   onlost: (failure: unknown) => void = () => undefined;
   onnew: (code: string) => void = () => undefined;
+  onground: (from: Ground) => void = () => undefined; // read anew: places mean other units, perhaps
 
   protected pending = new Batch();
   protected inflight: Batch | null = null;

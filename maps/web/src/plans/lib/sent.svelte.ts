@@ -2,8 +2,11 @@
 import { ask, freshKey, Problem } from "../../lib/api.ts";
 import { store } from "../../lib/store.svelte.ts";
 import { Batch, type Move, NEW, OneAtATime } from "./batching.ts";
+import { carried, isThere } from "./carrying.ts";
+import type { Ground } from "./ground.ts";
+import type { Opened } from "./opened.ts";
 import { Painted } from "./painted.svelte.ts";
-import type { Edited } from "./types.ts";
+import type { Edited, Table } from "./types.ts";
 
 export class Sent extends Painted {
   protected sendingKey: string | null = null;
@@ -15,6 +18,7 @@ export class Sent extends Painted {
   }
 
   protected async flush(): Promise<void> {
+    while (this.loading) await this.loading.catch(() => undefined); // its failure is told by who asked for it
     if (this.conflict) return;
     const batch = this.inflight ?? this.pending;
     if (!this.inflight) this.pending = new Batch();
@@ -32,8 +36,12 @@ export class Sent extends Painted {
   protected async sendBatch(batch: Batch, moves: Move[]): Promise<void> {
     const key = (this.sendingKey ??= freshKey()); // kept until there is an answer: nothing is done twice
     for (let tries = 0; ; tries++) {
+      while (this.loading) await this.loading.catch(() => undefined);
+      if (this.inflight !== batch) return; // between two tries it went over to other ground, and waits there
       try {
-        const done = await ask<Edited>("PATCH", `${this.path}/units`, this.lang, { body: { moves, revision: this.revision }, key });
+        const asked = ask<Edited>("PATCH", `${this.path}/units`, this.lang, { body: { moves, revision: this.revision }, key });
+        this.inAir = asked;
+        const done = await asked;
         this.inflight = this.sendingKey = null;
         this.settleNew(done);
         this.absorb(done, [...batch.targets().keys()]);
@@ -98,24 +106,58 @@ export class Sent extends Painted {
     this.show();
   }
 
-  /** Somebody was faster. Other ground: the stroke is sent again on the new state. The same ground: the planner decides. */
+  /** All was read anew, perhaps on other ground, where places mean other units: what waits goes over by their ids, and
+   * what cannot is told. */
+  protected override take(found: Opened, table: Table): void {
+    this.conflict?.drop(); // asked about places that are no more
+    const from = this.ground as typeof this.ground | undefined; // none before the first
+    const waiting = this.inflight ? [this.inflight, this.pending] : [this.pending];
+    this.inflight = this.sendingKey = null;
+    super.take(found, table);
+    if (!from) return;
+    this.onground(from);
+    if (waiting.some((stroke) => stroke.size)) this.carryOver(waiting, from);
+  }
+
+  protected carryOver(waiting: readonly Batch[], from: Ground): void {
+    const { moves, lost } = carried(waiting, from, this.ground, { codeOf: (u) => this.codeOf(u), has: (code) => this.has(code) });
+    this.again(moves, lost);
+    void this.commit();
+  }
+
+  /** Painted once more, on what is now. Units that cannot go there, these and those lost before, are told. */
+  protected again(moves: readonly Move[], lost = 0): void {
+    for (const { unit_ids, to_grid } of moves) {
+      const moving = unit_ids.filter((u) => this.codeOf(u) !== to_grid);
+      lost += moving.length - (isThere(to_grid, this) ? this.paint(moving, to_grid) : 0);
+    }
+    if (lost) this.tell("info", store.t("edDropped", { n: lost }));
+    this.saved = this.pending.size ? "saving" : "saved";
+  }
+
+  /** The ground became another and could not be read: the stroke is shown again and waits, on the ground it was painted on. */
+  protected waitHere(batch: Batch): void {
+    for (const stroke of [batch, this.pending]) for (const [u, code] of stroke.targets()) this.put(u, this.numberOf(code));
+    this.recolour(new Set(), [...batch.targets().keys()]);
+    this.unsent();
+  }
+
+  /** Somebody was faster. Other units: the stroke is sent again on the new state. The same units: the planner decides. */
   protected async meet(batch: Batch, failure: Problem): Promise<void> {
-    this.inflight = null;
     const mine = new Map(batch.targets());
     const was = new Map(batch.before());
     for (const [u, code] of was) this.put(u, code === null ? -1 : this.numberOf(code)); // as it was, so that news fall on what they meant
     const news = await this.follow().catch(() => null);
+    while (this.loading) await this.loading.catch(() => undefined);
+    if (this.inflight !== batch) return; // it went over to what was read anew, and waits there
+    if (news && news.ground !== this.ground.key) return this.waitHere(batch);
+    this.inflight = null;
     const theirs = new Set((news?.units ?? []).map((id) => this.ground.placeOf(id) ?? -1));
     const both = [...mine.keys()].filter((u) => theirs.has(u));
-    const again = (): void => {
-      for (const target of new Set(mine.values())) {
-        const gone = target !== null && target !== NEW && !this.number.has(target);
-        if (!gone) this.paint([...mine].flatMap(([u, t]) => (t === target ? [u] : [])), target);
-      }
-    };
     if (!both.length) {
-      again();
+      this.again(batch.moves());
       this.recolour(new Set(), [...mine.keys()]);
+      this.show();
       return;
     }
     this.onunits([...mine.keys()]);
@@ -127,7 +169,7 @@ export class Sent extends Painted {
       who: last?.author ?? failure.facts.author ?? "", at: last?.at ?? failure.facts.at ?? "", acts, units: both,
       keep: () => {
         this.conflict = null;
-        again();
+        this.again(batch.moves());
         void this.commit();
       },
       drop: () => {
